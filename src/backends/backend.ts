@@ -1,0 +1,107 @@
+// What a machine must offer to run the model: memory, weights ready for its kernels, and a queue of kernels.
+//
+// A backend knows where bytes live and how work is submitted; it never knows what an op means. `run` only
+// enqueues: results are there after `sync` or `download`. Kernels of one backend run in the order of submission.
+// Everything allocated is released by its owner; `stats` counts what is still held, and tests assert zero.
+
+import type { DType } from "../tensor/dtype.ts";
+import type { Memory, Tensor } from "../tensor/tensor.ts";
+import { MimoError } from "../util/errors.ts";
+
+export type BackendName = "reference" | "cpu";
+
+export interface Backend extends Disposable {
+  readonly name: BackendName;
+  /** One line for people: instruction set, threads. */
+  readonly description: string;
+
+  /** Zeroed memory. Throws `out_of_memory`. */
+  alloc(byteLength: number): Memory;
+  /** A file as read-only memory, paged in when it is touched. Mapping the same file twice shares the map. */
+  mapFile(path: string): Memory;
+  /** Releases what `alloc` or `mapFile` gave. */
+  free(memory: Memory): void;
+
+  /** Makes matrices ready for this backend's kernels; see `WeightSource`. */
+  prepareWeight(source: WeightSource): Weight;
+  freeWeight(weight: Weight): void;
+
+  upload(target: Tensor, bytes: Uint8Array): void;
+  /** Waits for the queue, then copies the tensor's bytes into `bytes`. */
+  download(source: Tensor, bytes: Uint8Array): void;
+  /** Enqueues a copy between two tensors of the same byte length. */
+  copy(source: Tensor, target: Tensor): void;
+
+  /** Throws `kernel_missing` where this backend lacks one of the kernels: called once, when a model is built. */
+  require(kernels: readonly Kernel[]): void;
+  /** Enqueues a kernel. The op's contract has checked the arguments. */
+  run(kernel: Kernel, args: KernelArgs): void;
+  /** Waits for the queue. */
+  sync(): void;
+
+  stats(): { readonly memories: number; readonly weights: number; readonly allocatedBytes: number };
+}
+
+/**
+ * `matrices` [numMatrices] × [outFeatures, inFeatures], one for a plain linear layer, one per expert for a
+ * mixture. They may lie anywhere; they share dtype and shape. FP8 matrices carry `scales`: float32
+ * [⌈outFeatures / scaleRows⌉, ⌈inFeatures / 128⌉] each, value = code × scale.
+ */
+export interface WeightSource {
+  readonly dtype: DType;
+  readonly outFeatures: number;
+  readonly inFeatures: number;
+  readonly matrices: readonly Tensor[];
+  readonly scales?: readonly Tensor[];
+  /** Rows of the matrix that share a row of scales. */
+  readonly scaleRows?: number;
+}
+
+/** Columns of an FP8 matrix that share a scale. */
+export const SCALE_COLUMNS = 128;
+
+export interface Weight {
+  readonly id: number;
+  readonly dtype: DType;
+  readonly numMatrices: number;
+  readonly outFeatures: number;
+  readonly inFeatures: number;
+  /** Bytes read when every matrix is used once. */
+  readonly byteLength: number;
+}
+
+/** Arguments in the order that the op's contract states. */
+export interface KernelArgs {
+  readonly tensors: readonly (Tensor | null)[];
+  readonly weights?: readonly Weight[];
+  readonly scalars?: readonly number[];
+}
+
+/** A kernel's name and its exact, slow definition. Native implementations are found by name. */
+export interface Kernel {
+  readonly name: string;
+  readonly reference: (args: HostArgs) => void;
+}
+
+/** What a reference implementation sees: typed arrays over host memory, aliasing the tensors' bytes. */
+export interface HostArgs {
+  readonly tensors: readonly (HostTensor | null)[];
+  readonly weights: readonly HostWeight[];
+  readonly scalars: readonly number[];
+}
+
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly bytes: Uint8Array;
+}
+
+export interface HostWeight extends Weight {
+  /** Decodes row `row` of matrix `matrix` into `out` [inFeatures]. */
+  readonly decodeRow: (matrix: number, row: number, out: Float32Array) => void;
+}
+
+export function kernelMissing(kernel: string, backend: BackendName, detail = ""): MimoError {
+  return new MimoError("kernel_missing", `The ${backend} backend has no kernel "${kernel}"${detail}.`, {
+    remedy: "Rebuild the addon with `npm run build:addon`, or use the reference backend.",
+  });
+}
