@@ -13,6 +13,10 @@
 #error "MIMO_VARIANT must name the instruction-set variant being compiled"
 #endif
 
+// Functions outside a variant's namespace must never be emitted by a variant: the linker would keep one copy for
+// all, perhaps with instructions that this machine lacks.
+#define MIMO_INLINE __attribute__((always_inline)) inline
+
 namespace mimo {
 
 // Codes of src/tensor/dtype.ts.
@@ -25,7 +29,7 @@ enum class DType : int32_t {
 struct Tensor {
   void* data = nullptr;  // null for an absent optional tensor
   DType dtype = DType::F32;
-  template <class T> T* as() const { return static_cast<T*>(data); }
+  template <class T> MIMO_INLINE T* as() const { return static_cast<T*>(data); }
 };
 
 // Matrices [out, in] of one dtype; see WeightSource in src/backends/backend.ts.
@@ -43,9 +47,11 @@ struct Args {
   const Tensor* tensors;
   const Weight* const* weights;
   const double* scalars;
-  int64_t integer(int i) const { return static_cast<int64_t>(scalars[i]); }
-  float real(int i) const { return static_cast<float>(scalars[i]); }
+  MIMO_INLINE int64_t integer(int i) const { return static_cast<int64_t>(scalars[i]); }
+  MIMO_INLINE float real(int i) const { return static_cast<float>(scalars[i]); }
 };
+
+class ThreadPool;
 
 // One thread's view of a running kernel.
 class Worker {

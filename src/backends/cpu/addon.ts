@@ -1,0 +1,116 @@
+// Finds and loads the native addon build/mimo_cpu.node of this package, and says plainly why where it cannot.
+//
+// The package's root is looked for upwards from this module, so the same code works from src and from a bundle in
+// dist. Loading happens on request, once per thread; nothing runs at import.
+
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { MimoError } from "../../util/errors.ts";
+
+/** A device inside the addon; ends with this object or with `destroy`. */
+export type Device = object & { readonly device: unique symbol };
+
+/** Functions of addon.cpp. They check every argument and throw errors whose `code` is one of ours. */
+export interface Addon {
+  /** Instruction-set variants that this machine can run, best first. */
+  variants(): string[];
+  /** Kernel names of a variant, in the order of the ids that commands use. */
+  kernels(variant: string): string[];
+  create(variant: string, threads: number): Device;
+  destroy(device: Device): void;
+  alloc(device: Device, byteLength: number): number;
+  mapFile(device: Device, path: string): [handle: number, byteLength: number];
+  free(device: Device, handle: number): void;
+  /** `matrices` and `scales` are (handle, byteOffset) pairs. */
+  prepareWeight(
+    device: Device,
+    dtypeCode: number,
+    outFeatures: number,
+    inFeatures: number,
+    rowBytes: number,
+    scaleRows: number,
+    matrices: Float64Array,
+    scales: Float64Array | null,
+  ): number;
+  freeWeight(device: Device, id: number): void;
+  upload(device: Device, handle: number, byteOffset: number, bytes: Uint8Array): void;
+  download(device: Device, handle: number, byteOffset: number, bytes: Uint8Array): void;
+  /** Runs the commands in the first `length` numbers, all threads together; returns when the last is done. */
+  execute(device: Device, commands: Float64Array, length: number): void;
+  stats(device: Device): [memories: number, weights: number, allocatedBytes: number];
+}
+
+export type CpuBackendStatus =
+  | { readonly isAvailable: true; readonly path: string; readonly variants: readonly string[] }
+  | {
+      readonly isAvailable: false;
+      readonly path: string;
+      readonly reason: string;
+      readonly remedy: string;
+    };
+
+/** Whether the CPU backend can run here, with which instruction sets; else why not and what to do. */
+export function cpuBackendStatus(): CpuBackendStatus {
+  const path = join(packageRoot(), "build", "mimo_cpu.node");
+  const unavailable = (reason: string, remedy: string) =>
+    ({ isAvailable: false, path, reason, remedy }) as const;
+  if (!["linux", "darwin"].includes(process.platform) || !["x64", "arm64"].includes(process.arch)) {
+    return unavailable(
+      `The CPU addon does not support ${process.platform} on ${process.arch}.`,
+      "Use Linux (on Windows: WSL) or macOS on x86-64 or arm64, or the reference backend.",
+    );
+  }
+  if (!existsSync(path)) {
+    return unavailable(
+      `The CPU addon has not been built: ${path} does not exist.`,
+      "Run `npm run build:addon` in the package mimo-flash, or use the reference backend.",
+    );
+  }
+  let variants: readonly string[];
+  try {
+    variants = load(path).variants();
+  } catch (error) {
+    return unavailable(
+      `The CPU addon ${path} could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      "Rebuild it for this machine with `npm run build:addon`.",
+    );
+  }
+  if (variants.length > 0) return { isAvailable: true, path, variants };
+  return unavailable(
+    "This processor is too old for the CPU addon, which needs AVX2 and FMA (x86-64) or Armv8.2 (arm64).",
+    "Use the reference backend.",
+  );
+}
+
+/** The addon, or `backend_unavailable` with the remedy. */
+export function loadAddon(): { readonly addon: Addon; readonly variants: readonly string[] } {
+  const status = cpuBackendStatus();
+  if (status.isAvailable) return { addon: load(status.path), variants: status.variants };
+  throw new MimoError("backend_unavailable", status.reason, { remedy: status.remedy });
+}
+
+// `require` caches per path and thread.
+function load(path: string): Addon {
+  return createRequire(import.meta.url)(path) as Addon;
+}
+
+function packageRoot(): string {
+  const start = dirname(fileURLToPath(import.meta.url));
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (isPackageRoot(folder)) return folder;
+    if (folder === dirname(folder)) return start;
+  }
+}
+
+function isPackageRoot(folder: string): boolean {
+  try {
+    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+      name?: unknown;
+    };
+    return manifest.name === "mimo-flash";
+  } catch {
+    return false;
+  }
+}

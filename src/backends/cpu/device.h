@@ -1,0 +1,73 @@
+// One CPU device: its memory, its weights and its threads, without anything of Node.
+//
+// Handles, offsets, sizes and commands come from JavaScript as doubles and are all checked here before an address
+// is formed; a wrong one throws Failure. What a kernel reads through its tensors is the op contract's affair.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernel.h"
+#include "slot-table.h"
+#include "thread-pool.h"
+#include "variants.h"
+
+namespace mimo {
+
+// A MimoError in the making: `code` is one of src/util/errors.ts.
+struct Failure : std::runtime_error {
+  Failure(const char* code, const std::string& message) : std::runtime_error(message), code(code) {}
+  const char* code;
+};
+
+class Memory;
+
+// As doubles from JavaScript; see WeightSource in src/backends/backend.ts.
+struct WeightRequest {
+  double dtype, out, in, row_bytes, scale_rows;
+  const double* matrices;  // [num_matrices, 2]: handle, byte offset
+  size_t num_matrices;
+  const double* scales;    // the same, or null
+};
+
+struct DeviceStats {
+  size_t memories, weights, allocated_bytes;
+};
+
+class Device {
+ public:
+  Device(const Variant& variant, int threads) : variant_(variant), pool_(threads) {}
+
+  double alloc(double bytes);
+  double map_file(const std::string& path, double* bytes);
+  void free(double handle);
+  double prepare_weight(const WeightRequest& request);
+  void free_weight(double id);
+  void upload(double handle, double offset, const void* bytes, size_t size);
+  void download(double handle, double offset, void* bytes, size_t size);
+  // Commands [kernel, numTensors, numWeights, numScalars, (handle, byteOffset, dtype)…, weightId…, scalar…];
+  // handle 0 is an absent tensor. All are checked before the first one runs.
+  void execute(const double* stream, size_t length);
+  DeviceStats stats() const;
+
+ private:
+  struct PreparedWeight;
+
+  Memory& memory(double handle);
+  uint8_t* address(double handle, double offset, double size);
+  size_t decode(const double* stream, size_t available);
+  void check_maps();
+
+  const Variant& variant_;
+  SlotTable<std::shared_ptr<Memory>> memories_;
+  SlotTable<std::shared_ptr<PreparedWeight>> weights_;
+  std::vector<std::weak_ptr<Memory>> maps_;
+  std::vector<Command> commands_;
+  std::vector<Tensor> tensors_;
+  std::vector<const Weight*> weight_arguments_;
+  ThreadPool pool_;
+};
+
+}  // namespace mimo

@@ -1,0 +1,41 @@
+// The kernels of one variant by name: the one list of what the CPU backend can run. Compiled once per variant.
+#include <cstring>
+
+#include "kernel.h"
+
+namespace mimo::MIMO_VARIANT {
+
+// Tensors [source, target], scalars [bytes].
+void copy(const Args& args, Worker& worker) {
+  constexpr int64_t GRAIN = 1 << 18;
+  const uint8_t* source = args.tensors[0].as<const uint8_t>();
+  uint8_t* target = args.tensors[1].as<uint8_t>();
+  int64_t begin, end;
+  while (worker.next(0, args.integer(0), GRAIN, &begin, &end)) {
+    std::memcpy(target + begin, source + begin, static_cast<size_t>(end - begin));
+  }
+}
+
+#define MIMO_KERNELS(KERNEL) \
+  KERNEL(copy)               \
+  KERNEL(rms_norm)           \
+  KERNEL(rope_table)         \
+  KERNEL(rope)               \
+  KERNEL(kv_write)           \
+  KERNEL(kv_copy)            \
+  KERNEL(attention)          \
+  KERNEL(router)             \
+  KERNEL(swiglu)             \
+  KERNEL(copy_rows)
+
+#define MIMO_DECLARE(name) void name(const Args&, Worker&);
+#define MIMO_ENTRY(name) {#name, name},
+
+MIMO_KERNELS(MIMO_DECLARE)
+
+extern const KernelEntry KERNELS[];
+extern const int NUM_KERNELS;
+const KernelEntry KERNELS[] = {MIMO_KERNELS(MIMO_ENTRY)};
+const int NUM_KERNELS = static_cast<int>(sizeof KERNELS / sizeof KERNELS[0]);
+
+}  // namespace mimo::MIMO_VARIANT

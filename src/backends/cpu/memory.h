@@ -1,0 +1,44 @@
+// A block of address space: anonymous and zeroed, or a file mapped read-only. Unmapped by its destructor.
+//
+// Anonymous pages are committed when they are first touched, so a large cache costs what is used of it.
+// A mapped file stays open. Replacing it by another file (rename) does no harm; truncating it would end the process
+// at the next touch of a lost page, so `is_intact` is asked before kernels run.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace mimo {
+
+class Memory {
+ public:
+  // Null where the system has no address space left.
+  static std::shared_ptr<Memory> allocate(size_t bytes);
+  // Throws Failure not_found or io_failed.
+  static std::shared_ptr<Memory> map(const std::string& path);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  uint8_t* data() const { return data_; }
+  size_t size() const { return size_; }
+  bool is_file() const { return file_ >= 0; }
+  const std::string& path() const { return path_; }
+  bool is_same_file(const Memory& other) const;
+  bool is_intact() const;
+
+ private:
+  Memory() = default;
+  uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+  int file_ = -1;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  std::string path_;
+};
+
+}  // namespace mimo

@@ -1,0 +1,222 @@
+// The engine: plan → run → sample → commit, for all sequences at once. It sees ids, never text.
+//
+// `step` is synchronous and does one forward pass. Greedy or sampled, with or without drafts, a sequence's tokens are
+// those it would have had alone: kernels are batch-invariant and sampling depends on seed and position only.
+
+import type { Backend } from "../backends/backend.ts";
+import { RING_SLACK } from "../cache/geometry.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { Activations } from "../ops/linear/linear.ts";
+import { logprobReader, type Logprobs } from "../ops/sample/logprobs.ts";
+import { sampleToken } from "../ops/sample/sample.ts";
+import type { KvDType } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { MimoError } from "../util/errors.ts";
+import { DraftDepth } from "./draft-depth.ts";
+import { ModelRunner } from "./model-runner.ts";
+import { type PlannedRows, Scheduler } from "./scheduler.ts";
+import { Sequence, type SequenceOutput, type SequenceRequest } from "./sequence.ts";
+import { type MtpMode, Speculator } from "./speculator.ts";
+
+export interface EngineOptions {
+  /** Tokens that all sequences together can hold. */
+  readonly maxTokens: number;
+  readonly maxSequences: number;
+  /** Rows of a step, and so the largest chunk of a prompt. */
+  readonly maxRows: number;
+  readonly kvDType: KvDType;
+  readonly activations: Activations;
+  readonly mtpMode: MtpMode;
+  /** Tokens of the tokenizer; ids from here to the model's vocabulary size are padding. Default: all are real. */
+  readonly numTokens?: number | undefined;
+}
+
+export class Engine implements Disposable {
+  readonly runner: ModelRunner;
+  readonly options: EngineOptions;
+  readonly #scheduler: Scheduler;
+  readonly #speculator: Speculator;
+  readonly #depths = new Map<number, DraftDepth>();
+  readonly #numTokens: number;
+  readonly #now: () => number;
+
+  constructor(backend: Backend, checkpoint: Checkpoint, options: EngineOptions, now: () => number = () => performance.now()) {
+    this.options = options;
+    this.#now = now;
+    this.runner = new ModelRunner(backend, checkpoint, {
+      dtype: options.kvDType,
+      maxTokens: options.maxTokens,
+      maxSequences: options.maxSequences,
+      // An MTP pass takes at most RING_SLACK rows of each sequence.
+      maxRows: Math.max(options.maxRows, options.maxSequences * RING_SLACK),
+      activations: options.activations,
+    });
+    const { vocabSize } = this.runner.model.config;
+    this.#numTokens = Math.min(options.numTokens ?? vocabSize, vocabSize);
+    this.#scheduler = new Scheduler(this.runner.cache, options);
+    this.#speculator = new Speculator(this.runner, options.mtpMode, this.#numTokens);
+  }
+
+  get isIdle(): boolean {
+    return this.#scheduler.isIdle;
+  }
+
+  /** Longest sequence, prompt and output, that can run. */
+  get contextLength(): number {
+    return Math.min(this.options.maxTokens, this.runner.model.config.contextLength);
+  }
+
+  /** Queues a sequence. Throws `context_length_exceeded` or `invalid_argument`; then nothing is queued. */
+  submit(request: SequenceRequest): void {
+    const { prompt } = request;
+    if (prompt.length === 0) throw new MimoError("invalid_argument", "The prompt has no tokens.", { param: "prompt" });
+    const odd = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= this.runner.model.config.vocabSize);
+    if (odd !== undefined) {
+      throw new MimoError("invalid_argument", `Token ${odd} is outside the vocabulary of ${this.runner.model.config.vocabSize}.`, { param: "prompt" });
+    }
+    if (prompt.length + 1 > this.contextLength) {
+      throw new MimoError(
+        "context_length_exceeded",
+        `The prompt has ${prompt.length} tokens; the context holds ${this.contextLength}, of which one must stay free for the answer.`,
+        { param: "prompt", remedy: "Shorten the prompt, or load the model with a larger contextLength." },
+      );
+    }
+    const maxTokens = Math.min(request.maxTokens, this.contextLength - prompt.length);
+    this.#scheduler.add(new Sequence({ ...request, maxTokens }, this.#speculator.maxDepth, this.#now()));
+  }
+
+  /** Ends a sequence and frees its memory at once; its last output. Undefined where it is not running any more. */
+  abort(id: number): SequenceOutput | undefined {
+    const sequence = this.#scheduler.find(id);
+    if (sequence === undefined) return undefined;
+    this.#scheduler.remove(sequence);
+    return { id, tokens: [], finish: "aborted", stats: sequence.stats };
+  }
+
+  /** One forward pass for everything that is due. */
+  step(): SequenceOutput[] {
+    const start = this.#now();
+    const planned = this.#scheduler.plan();
+    if (planned.length === 0) return [];
+    for (const { sequence } of planned) this.#noteStart(sequence, start);
+
+    const hidden = this.runner.forward(planned);
+    const logits = this.runner.logits(hidden, logitRows(planned), "trunk");
+    const outputs = this.#sampleAll(planned, logits);
+    const verified = this.#now();
+    for (const { sequence } of planned) if (sequence.finish !== undefined) this.#scheduler.remove(sequence);
+    this.#speculate(planned, hidden, verified - start);
+    this.#noteEnd(planned, this.#now() - start);
+    return outputs;
+  }
+
+  checkIntegrity(): void {
+    this.runner.cache.checkIntegrity();
+  }
+
+  [Symbol.dispose](): void {
+    this.runner[Symbol.dispose]();
+  }
+
+  #sampleAll(planned: readonly PlannedRows[], logits: readonly Float32Array[]): SequenceOutput[] {
+    let row = 0;
+    return planned.map((rows) => {
+      const own = logits.slice(row, (row += rows.numLogits));
+      return this.#sample(rows, own);
+    });
+  }
+
+  /** Samples after each verified row, for as long as the drafts hold, and commits the rows that did. */
+  #sample({ sequence, position, tokens, numLogits }: PlannedRows, logits: readonly Float32Array[]): SequenceOutput {
+    const { request, drafts, stats } = sequence;
+    const cacheId = sequence.cacheId!;
+    if (numLogits === 0) {
+      this.runner.cache.commit(cacheId, tokens.length);
+      return { id: request.id, tokens: [], prefilled: position + tokens.length };
+    }
+    const produced: number[] = [];
+    const logprobs: Logprobs[] = [];
+    for (const row of logits) {
+      const draft = drafts[produced.length];
+      const reader = request.topLogprobs === undefined ? null : logprobReader(row, this.#numTokens, request.topLogprobs);
+      const token = sampleToken(row, this.#numTokens, request.sampling, sequence.history, sequence.tokens.length);
+      sequence.append(token);
+      produced.push(token);
+      if (reader !== null) logprobs.push(reader.of(token));
+      if (sequence.finish !== undefined || token !== draft) break;
+    }
+    sequence.lastAccepted = produced.findIndex((token, k) => token !== drafts[k]);
+    if (sequence.lastAccepted < 0) sequence.lastAccepted = produced.length;
+    // The last produced token is pending; every earlier one was a draft that held, and its row stays.
+    this.runner.cache.commit(cacheId, tokens.length - numLogits + produced.length);
+    for (let k = 0; k < numLogits - 1; k++) {
+      stats.drafts[k]!++;
+      if (produced[k] === drafts[k]) stats.accepted[k]!++;
+    }
+    return {
+      id: request.id,
+      tokens: produced,
+      ...(request.topLogprobs === undefined ? {} : { logprobs }),
+      ...(sequence.finish === undefined ? {} : { finish: sequence.finish, stats }),
+    };
+  }
+
+  /** Drafts for the next step, and measures what verifying and drafting cost. */
+  #speculate(planned: readonly PlannedRows[], hidden: Tensor, verifyMs: number): void {
+    const drafting = planned.filter(({ sequence }) => sequence.finish === undefined && sequence.request.speculation !== 0);
+    if (this.#speculator.maxDepth === 0 || drafting.length === 0) return;
+    const policy = this.#depthPolicy(drafting.length);
+    if (planned.length === drafting.length && planned.every(({ numLogits, tokens }) => numLogits === tokens.length)) {
+      for (const { sequence, numLogits } of planned) policy.recordVerify(numLogits - 1, sequence.lastAccepted, verifyMs);
+    }
+    this.#speculator.absorb(planned, hidden);
+    const auto = policy.choose();
+    const ready = drafting.filter(({ numLogits }) => numLogits > 0).map(({ sequence }) => sequence);
+    const started = this.#now();
+    for (const [depth, sequences] of this.#groupByDepth(ready, auto)) this.#speculator.draft(sequences, depth);
+    if (ready.length === drafting.length) policy.recordDraft(auto, this.#now() - started);
+  }
+
+  #groupByDepth(sequences: readonly Sequence[], auto: number): Map<number, Sequence[]> {
+    const groups = new Map<number, Sequence[]>();
+    for (const sequence of sequences) {
+      const { speculation, maxTokens } = sequence.request;
+      const wanted = speculation === "auto" ? auto : Math.min(speculation, this.#speculator.maxDepth);
+      const depth = Math.min(wanted, maxTokens - sequence.numGenerated - 1);
+      groups.set(depth, [...(groups.get(depth) ?? []), sequence]);
+    }
+    return groups;
+  }
+
+  /** What a depth costs depends on how many sequences share a step: one policy for each power of two. */
+  #depthPolicy(numSequences: number): DraftDepth {
+    const key = Math.ceil(Math.log2(numSequences));
+    const policy = this.#depths.get(key) ?? new DraftDepth(this.#speculator.maxDepth);
+    this.#depths.set(key, policy);
+    return policy;
+  }
+
+  #noteStart(sequence: Sequence, now: number): void {
+    if (sequence.stats.queueMs === 0) sequence.stats.queueMs = now - sequence.submittedAt;
+  }
+
+  #noteEnd(planned: readonly PlannedRows[], ms: number): void {
+    for (const { sequence, numLogits, tokens } of planned) {
+      const decoded = numLogits === tokens.length;
+      if (decoded) {
+        sequence.stats.decodeMs += ms;
+        sequence.stats.decodeSteps++;
+      } else sequence.stats.prefillMs += ms;
+    }
+  }
+}
+
+/** Indices, among all rows of a plan, of those whose logits are wanted. */
+function logitRows(planned: readonly PlannedRows[]): number[] {
+  let start = 0;
+  return planned.flatMap(({ tokens, numLogits }) => {
+    start += tokens.length;
+    const end = start;
+    return Array.from({ length: numLogits }, (_, i) => end - numLogits + i);
+  });
+}

@@ -1,0 +1,142 @@
+// Decides which rows run in the next step: every decoding sequence first, then prompts in chunks, within a budget.
+//
+// Invariants: a running sequence has a place in the cache, a waiting one has none; rows of a plan are reserved.
+// When blocks run out, the sequence that arrived last gives its blocks back and waits to be computed again.
+
+import type { HybridCache } from "../cache/hybrid-cache.ts";
+import { assert, defined } from "../util/assert.ts";
+import type { Sequence } from "./sequence.ts";
+
+/** The rows of one sequence in a step. */
+export interface PlannedRows {
+  readonly sequence: Sequence;
+  /** Position of the first row. */
+  readonly position: number;
+  readonly tokens: readonly number[];
+  /** Rows whose logits are wanted: the last `numLogits` ones. 0 inside a prompt. */
+  readonly numLogits: number;
+}
+
+export interface SchedulerOptions {
+  /** Rows of a step, and so the largest chunk of a prompt. */
+  readonly maxRows: number;
+  readonly maxSequences: number;
+}
+
+export class Scheduler {
+  readonly #cache: HybridCache;
+  readonly #options: SchedulerOptions;
+  readonly #waiting: Sequence[] = [];
+  /** In order of arrival. */
+  readonly #running: Sequence[] = [];
+
+  constructor(cache: HybridCache, options: SchedulerOptions) {
+    this.#cache = cache;
+    this.#options = options;
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#running.length === 0;
+  }
+
+  get running(): readonly Sequence[] {
+    return this.#running;
+  }
+
+  get numWaiting(): number {
+    return this.#waiting.length;
+  }
+
+  add(sequence: Sequence): void {
+    this.#waiting.push(sequence);
+  }
+
+  /** Forgets a sequence and frees its memory, wherever it stands. */
+  remove(sequence: Sequence): void {
+    const queue = sequence.cacheId === undefined ? this.#waiting : this.#running;
+    const index = queue.indexOf(sequence);
+    assert(index >= 0, `sequence ${sequence.request.id} is not scheduled`);
+    queue.splice(index, 1);
+    this.#release(sequence);
+  }
+
+  find(id: number): Sequence | undefined {
+    return [...this.#running, ...this.#waiting].find((sequence) => sequence.request.id === id);
+  }
+
+  /** The next step's rows; empty only when nothing is left to do. */
+  plan(): PlannedRows[] {
+    const planned: PlannedRows[] = [];
+    let budget = this.#options.maxRows;
+    const pending = (sequence: Sequence): number => sequence.tokens.length - this.#cached(sequence);
+    for (const sequence of this.#running.filter((other) => pending(other) === 1)) {
+      // A preemption above may have sent this one back to the queue.
+      if (sequence.cacheId === undefined) continue;
+      const drafts = sequence.drafts.slice(0, Math.max(0, budget - 1));
+      if (budget < 1 || !this.#reserve(sequence, 1 + drafts.length)) continue;
+      planned.push(this.#rows(sequence, [...sequence.tokens.slice(-1), ...drafts], 1 + drafts.length));
+      budget -= 1 + drafts.length;
+    }
+    for (const sequence of this.#running.filter((other) => pending(other) > 1)) {
+      budget -= this.#planPrompt(sequence, budget, planned);
+    }
+    while (budget > 0 && this.#admit()) {
+      budget -= this.#planPrompt(defined(this.#running.at(-1), "the admitted sequence"), budget, planned);
+    }
+    return planned.filter((rows) => rows.sequence.cacheId !== undefined);
+  }
+
+  #planPrompt(sequence: Sequence, budget: number, planned: PlannedRows[]): number {
+    if (sequence.cacheId === undefined) return 0;
+    const cached = this.#cached(sequence);
+    const count = Math.min(budget, sequence.tokens.length - cached);
+    if (count < 1 || !this.#reserve(sequence, count)) return 0;
+    const isLast = cached + count === sequence.tokens.length;
+    planned.push(this.#rows(sequence, sequence.tokens.slice(cached, cached + count), isLast ? 1 : 0));
+    return count;
+  }
+
+  #rows(sequence: Sequence, tokens: readonly number[], numLogits: number): PlannedRows {
+    return { sequence, position: this.#cached(sequence), tokens, numLogits };
+  }
+
+  /** Takes the next waiting sequence in, where the cache holds its tokens and one more block. */
+  #admit(): boolean {
+    const next = this.#waiting[0];
+    if (next === undefined || this.#cache.numFreeSequences === 0) return false;
+    if (next.tokens.length + 1 > this.#cache.numFreeTokens) return false;
+    this.#waiting.shift();
+    next.cacheId = this.#cache.open();
+    this.#running.push(next);
+    return true;
+  }
+
+  /** Makes room, by preempting later sequences where it must; false where this one had to go itself. */
+  #reserve(sequence: Sequence, count: number): boolean {
+    const id = defined(sequence.cacheId, "a running sequence's cache");
+    while (!this.#cache.reserve(id, count)) {
+      const victim = defined(this.#running.at(-1), "a running sequence");
+      this.#preempt(victim);
+      if (victim === sequence) return false;
+    }
+    return true;
+  }
+
+  #preempt(sequence: Sequence): void {
+    this.#running.splice(this.#running.indexOf(sequence), 1);
+    this.#release(sequence);
+    this.#waiting.unshift(sequence);
+  }
+
+  #release(sequence: Sequence): void {
+    if (sequence.cacheId === undefined) return;
+    this.#cache.release(sequence.cacheId);
+    sequence.cacheId = undefined;
+    sequence.drafts = [];
+    sequence.mtpCached = sequence.mtpCached.map(() => 0);
+  }
+
+  #cached(sequence: Sequence): number {
+    return this.#cache.length(defined(sequence.cacheId, "a running sequence's cache"));
+  }
+}

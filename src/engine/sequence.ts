@@ -1,0 +1,115 @@
+// One sequence: its tokens, what it may still do, and where it stands. No text, no memory of its own.
+//
+// `tokens` holds prompt and output. The cache holds the keys of the first `cached` of them; the rest is pending. A
+// sequence whose only pending token is its last one decodes; one with more is prefilled first.
+
+import type { SequenceId } from "../cache/hybrid-cache.ts";
+import type { Logprobs } from "../ops/sample/logprobs.ts";
+import type { TokenHistory } from "../ops/sample/penalties.ts";
+import type { SamplingParams } from "../ops/sample/sample.ts";
+
+export type FinishReason = "stop" | "length" | "aborted";
+
+/** What a caller asks for, in ids. */
+export interface SequenceRequest {
+  readonly id: number;
+  readonly prompt: readonly number[];
+  /** Most tokens to generate. */
+  readonly maxTokens: number;
+  /** Generation ends after one of these; it is the last token of the output. */
+  readonly stopTokens: readonly number[];
+  readonly sampling: SamplingParams;
+  /** Alternatives to report per token; undefined reports no log-probabilities at all. */
+  readonly topLogprobs?: number | undefined;
+  /** Drafted tokens per step: a number, or "auto" for the depth that measures fastest. */
+  readonly speculation: number | "auto";
+}
+
+/** Counters of one sequence; times in milliseconds. */
+export interface SequenceStats {
+  promptTokens: number;
+  /** Steps in which the sequence decoded. */
+  decodeSteps: number;
+  /** accepted[k]: how often the draft of MTP head k was accepted. */
+  accepted: number[];
+  /** drafts[k]: how often head k drafted. */
+  drafts: number[];
+  /** From submission to the first step that ran it. */
+  queueMs: number;
+  prefillMs: number;
+  decodeMs: number;
+}
+
+export class Sequence {
+  readonly request: SequenceRequest;
+  readonly tokens: number[];
+  readonly stats: SequenceStats;
+  readonly submittedAt: number;
+  /** Its place in the cache; undefined while it waits. */
+  cacheId: SequenceId | undefined;
+  /** Tokens drafted for the next step. */
+  drafts: readonly number[] = [];
+  /** Drafts that held in the last step. */
+  lastAccepted = 0;
+  /** mtpCached[k]: positions below it have keys in MTP head k, computed from true tokens. */
+  mtpCached: number[];
+  finish: FinishReason | undefined;
+  readonly #stopTokens: ReadonlySet<number>;
+  readonly #seen: Set<number>;
+  readonly #counts = new Map<number, number>();
+
+  constructor(request: SequenceRequest, numMtpHeads: number, now: number) {
+    this.request = request;
+    this.tokens = [...request.prompt];
+    this.submittedAt = now;
+    this.mtpCached = Array.from({ length: numMtpHeads }, () => 0);
+    this.#stopTokens = new Set(request.stopTokens);
+    this.#seen = new Set(request.prompt);
+    this.stats = {
+      promptTokens: request.prompt.length,
+      decodeSteps: 0,
+      accepted: Array.from({ length: numMtpHeads }, () => 0),
+      drafts: Array.from({ length: numMtpHeads }, () => 0),
+      queueMs: 0,
+      prefillMs: 0,
+      decodeMs: 0,
+    };
+  }
+
+  get numGenerated(): number {
+    return this.tokens.length - this.request.prompt.length;
+  }
+
+  get history(): TokenHistory {
+    return { seen: this.#seen, counts: this.#counts };
+  }
+
+  /** Appends a sampled token and notes whether it ends the sequence. */
+  append(token: number): void {
+    this.tokens.push(token);
+    this.#seen.add(token);
+    this.#counts.set(token, (this.#counts.get(token) ?? 0) + 1);
+    if (this.#stopTokens.has(token)) this.finish = "stop";
+    else if (this.numGenerated >= this.request.maxTokens) this.finish = "length";
+  }
+
+  /** The history as it would be after `drafts`, for drafting under penalties. */
+  historyWith(drafts: readonly number[]): TokenHistory {
+    if (drafts.length === 0) return this.history;
+    const counts = new Map(this.#counts);
+    for (const token of drafts) counts.set(token, (counts.get(token) ?? 0) + 1);
+    return { seen: new Set([...this.#seen, ...drafts]), counts };
+  }
+}
+
+/** What a step produced for one sequence. */
+export interface SequenceOutput {
+  readonly id: number;
+  readonly tokens: readonly number[];
+  readonly logprobs?: readonly Logprobs[];
+  /** Prompt tokens in the cache so far, while the prompt is being processed. */
+  readonly prefilled?: number;
+  readonly finish?: FinishReason;
+  /** With `finish`. */
+  readonly stats?: SequenceStats;
+}

@@ -1,0 +1,134 @@
+// One transformer block, the same for trunk layers and MTP heads: x += attention(norm(x)); x += feedForward(norm(x)).
+//
+// T rows, D hidden, N query heads, G KV heads, H key width, U value width, F feed-forward width, E experts, K chosen.
+
+import type { Backend } from "../backends/backend.ts";
+import { attention } from "../ops/attention/attention.ts";
+import { experts } from "../ops/experts/experts.ts";
+import { type KvCache, kvCopy, kvWrite } from "../ops/kv-write/kv-write.ts";
+import { type Activations, linear } from "../ops/linear/linear.ts";
+import { rmsNorm } from "../ops/rms-norm/rms-norm.ts";
+import { rope } from "../ops/rope/rope.ts";
+import { router } from "../ops/router/router.ts";
+import { swiglu } from "../ops/swiglu/swiglu.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { attentionScale, type ModelConfig } from "./config.ts";
+import type { BlockWeights, DenseWeights, MixtureWeights } from "./weights.ts";
+import type { DeviceKvBatch, Workspace } from "./workspace.ts";
+
+/** What every block of a pass shares. */
+export interface BlockContext {
+  readonly backend: Backend;
+  readonly config: ModelConfig;
+  readonly workspace: Workspace;
+  readonly activations: Activations;
+  readonly kv: DeviceKvBatch;
+  /** Rotation table of this kind of attention, [T, rotaryDim]. */
+  readonly ropeTable: Tensor;
+  /** Stage and its identity slots for a sliding block; null for a global one. */
+  readonly stage: { readonly cache: KvCache; readonly slots: Tensor } | null;
+}
+
+export interface BlockIo {
+  /** Residual stream [T, D], updated in place. */
+  readonly x: Tensor;
+  readonly weights: BlockWeights;
+  readonly cache: KvCache;
+  /** [T, K] int32: receives the chosen experts. Unused by dense blocks. */
+  readonly expertIds: Tensor | null;
+}
+
+export function runBlock(context: BlockContext, io: BlockIo): void {
+  attend(context, io);
+  feedForward(context, io);
+}
+
+function attend(context: BlockContext, { x, weights, cache }: BlockIo): void {
+  const { backend, config, workspace, activations, kv, stage } = context;
+  const shape = config.attention[weights.kind];
+  const { numHeads: N, headDim: H, valueDim: U } = shape;
+  const T = x.shape[0] ?? 0;
+  const normed = workspace.tensor("normed", "f32", x.shape);
+  rmsNorm(backend, { x, weight: weights.inputNorm, out: normed, epsilon: config.rmsNormEpsilon });
+
+  linear(backend, { x: normed, weight: weights.attention.q, out: workspace.tensor("q", "f32", [T, N * H]), activations });
+  const q = workspace.tensor("q", "f32", [T, N, H]);
+  rope(backend, { x: q, table: context.ropeTable });
+  const { k, v } = keysAndValues(context, normed, weights);
+
+  const write = { k, v, valueScale: config.valueScale };
+  if (stage === null) kvWrite(backend, { ...write, slots: kv.slots, cache });
+  else kvWrite(backend, { ...write, slots: stage.slots, cache: stage.cache });
+  const attended = workspace.tensor("attended", "f32", [T, N, U]);
+  attention(backend, {
+    q,
+    cache,
+    stage: stage?.cache ?? null,
+    sinks: weights.attention.sinks,
+    layout: kv,
+    window: shape.window,
+    scale: attentionScale(shape),
+    out: attended,
+  });
+  // Only now may the ring forget: older keys were needed above.
+  if (stage !== null) {
+    kvCopy(backend, { source: stage.cache, target: cache, sourceSlots: stage.slots, targetSlots: kv.slots });
+  }
+  const flat = workspace.tensor("attended", "f32", [T, N * U]);
+  linear(backend, { x: flat, weight: weights.attention.o, out: x, activations, accumulate: true });
+}
+
+/** Rotated keys [T, G, H] and values [T, G, U] of normed rows. */
+function keysAndValues(context: BlockContext, normed: Tensor, weights: BlockWeights): { k: Tensor; v: Tensor } {
+  const { backend, config, workspace, activations } = context;
+  const { numKvHeads: G, headDim: H, valueDim: U } = config.attention[weights.kind];
+  const T = normed.shape[0] ?? 0;
+  linear(backend, { x: normed, weight: weights.attention.k, out: workspace.tensor("k", "f32", [T, G * H]), activations });
+  linear(backend, { x: normed, weight: weights.attention.v, out: workspace.tensor("v", "f32", [T, G * U]), activations });
+  const k = workspace.tensor("k", "f32", [T, G, H]);
+  rope(backend, { x: k, table: context.ropeTable });
+  return { k, v: workspace.tensor("v", "f32", [T, G, U]) };
+}
+
+/** Keys and values alone, for rows whose output nobody reads: `x` is left as it is. */
+export function writeKeysAndValues(context: BlockContext, { x, weights, cache }: BlockIo): void {
+  const { backend, config, workspace, kv } = context;
+  const normed = workspace.tensor("normed", "f32", x.shape);
+  rmsNorm(backend, { x, weight: weights.inputNorm, out: normed, epsilon: config.rmsNormEpsilon });
+  const { k, v } = keysAndValues(context, normed, weights);
+  kvWrite(backend, { k, v, slots: kv.slots, cache, valueScale: config.valueScale });
+}
+
+function feedForward(context: BlockContext, io: BlockIo): void {
+  const { backend, config, workspace } = context;
+  const { x, weights } = io;
+  const normed = workspace.tensor("normed", "f32", x.shape);
+  rmsNorm(backend, { x, weight: weights.feedForwardNorm, out: normed, epsilon: config.rmsNormEpsilon });
+  if (weights.feedForward.kind === "dense") dense(context, normed, weights.feedForward, x);
+  else mixture(context, normed, weights.feedForward, io);
+}
+
+function dense(context: BlockContext, normed: Tensor, weights: DenseWeights, x: Tensor): void {
+  const { backend, workspace, activations } = context;
+  const T = x.shape[0] ?? 0;
+  const F = weights.gate.outFeatures;
+  const gate = workspace.tensor("gate", "f32", [T, F]);
+  const up = workspace.tensor("up", "f32", [T, F]);
+  linear(backend, { x: normed, weight: weights.gate, out: gate, activations });
+  linear(backend, { x: normed, weight: weights.up, out: up, activations });
+  swiglu(backend, { gate, up, out: gate });
+  linear(backend, { x: gate, weight: weights.down, out: x, activations, accumulate: true });
+}
+
+function mixture(context: BlockContext, normed: Tensor, weights: MixtureWeights, io: BlockIo): void {
+  const { backend, config, workspace, activations } = context;
+  const { numExperts: E, numExpertsPerToken: K, routedScale, normaliseWeights } = config.experts;
+  const T = normed.shape[0] ?? 0;
+  const logits = workspace.tensor("routerLogits", "f32", [T, E]);
+  // Always exact: a rounded activation flips choices between near-equal experts.
+  linear(backend, { x: normed, weight: weights.router, out: logits, activations: "exact" });
+  const ids = io.expertIds ?? workspace.tensor("expertIds", "i32", [T, K]);
+  const routed = workspace.tensor("expertWeights", "f32", [T, K]);
+  router(backend, { logits, bias: weights.bias, ids, weights: routed, scale: routedScale, normalise: normaliseWeights });
+  experts(backend, { x: normed, ids, weights: routed, experts: weights.experts, out: io.x, activations });
+}

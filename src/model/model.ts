@@ -1,0 +1,195 @@
+// The model: one forward for the trunk, one for each MTP head, one LM head for all.
+//
+// It sees a Batch and key-value memory, never a sequence. It owns its weights and its workspace; caches are the
+// caller's. Results lie in the workspace and are valid until the next pass of the same kind.
+
+import type { Backend, Kernel } from "../backends/backend.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { ATTENTION } from "../ops/attention/attention.ts";
+import type { KvBatch } from "../ops/attention/kv-batch.ts";
+import { COPY_ROWS, copyRows } from "../ops/copy-rows/copy-rows.ts";
+import { EMBEDDING, embedding } from "../ops/embedding/embedding.ts";
+import { EXPERTS } from "../ops/experts/experts.ts";
+import { KV_COPY, KV_WRITE } from "../ops/kv-write/kv-write.ts";
+import { type Activations, LINEAR, linear } from "../ops/linear/linear.ts";
+import { RMS_NORM, rmsNorm } from "../ops/rms-norm/rms-norm.ts";
+import { ROPE, ROPE_TABLE, ropeTable } from "../ops/rope/rope.ts";
+import { ROUTER } from "../ops/router/router.ts";
+import { SWIGLU } from "../ops/swiglu/swiglu.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { assert, defined } from "../util/assert.ts";
+import { type Batch, type ModelCaches, type MtpBatch, numRows } from "./batch.ts";
+import { type BlockContext, runBlock, writeKeysAndValues } from "./block.ts";
+import type { AttentionKind, ModelConfig } from "./config.ts";
+import { parseConfig } from "./parse-config.ts";
+import { bindWeights, checkMtpHeads, type ModelWeights } from "./weights.ts";
+import { Workspace, type WorkspaceLimits } from "./workspace.ts";
+
+const KERNELS: readonly Kernel[] = [
+  EMBEDDING, RMS_NORM, LINEAR, ROPE_TABLE, ROPE, KV_WRITE, KV_COPY, ATTENTION, ROUTER, EXPERTS, SWIGLU, COPY_ROWS,
+];
+
+export interface ModelOptions {
+  readonly limits: WorkspaceLimits;
+  /** How activations meet quantised weights; see ops/linear. */
+  readonly activations: Activations;
+}
+
+/** Where the hidden states come from that an MTP pass reads. */
+export interface HiddenSource {
+  /** [*, D] */
+  readonly tensor: Tensor;
+  /** [T]: the row of `tensor` that each row of the pass reads. */
+  readonly rows: Int32Array;
+}
+
+export class Model implements Disposable {
+  readonly config: ModelConfig;
+  readonly backend: Backend;
+  readonly numMtpHeads: number;
+  readonly warnings: readonly string[];
+  readonly #weights: ModelWeights;
+  readonly #workspace: Workspace;
+  readonly #activations: Activations;
+
+  /** Throws what `parseConfig` and `bindWeights` throw. */
+  constructor(backend: Backend, checkpoint: Checkpoint, options: ModelOptions) {
+    const { config, numMtpHeads, warnings } = parseConfig(checkpoint);
+    backend.require(KERNELS);
+    this.backend = backend;
+    this.config = config;
+    this.warnings = warnings;
+    this.#activations = options.activations;
+    this.#weights = bindWeights(backend, checkpoint, config);
+    this.numMtpHeads = this.#weights.mtp.length;
+    try {
+      checkMtpHeads(checkpoint, numMtpHeads, this.numMtpHeads);
+      this.#workspace = new Workspace(backend, config, options.limits);
+    } catch (error) {
+      this.#weights[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Hidden states [T, D] of the trunk, before the final norm. Writes the batch's keys and values into `caches`. */
+  forward(batch: Batch, caches: ModelCaches): Tensor {
+    const T = numRows(batch);
+    const { backend, config } = this;
+    assert(T > 0 && T <= this.#workspace.limits.maxRows, `a pass of ${T} rows`);
+    const x = this.#workspace.tensor("hidden", "f32", [T, config.hiddenSize]);
+    const ids = this.#workspace.integers("tokens", batch.tokens);
+    const contexts: Record<AttentionKind, BlockContext> = {
+      global: this.#context("global", batch.paged, null),
+      sliding: this.#context("sliding", batch.ring, caches),
+    };
+    embedding(backend, { ids, weight: this.#weights.embedding, out: x });
+    this.#weights.layers.forEach((weights, layer) => {
+      const cache = defined(caches.layers[layer], `cache of layer ${layer}`);
+      runBlock(contexts[weights.kind], { x, weights, cache, expertIds: this.#expertIds(layer, T) });
+    });
+    return x;
+  }
+
+  /** Experts chosen by the last trunk pass of T rows in each layer: [layers, T, K]; zeros in dense layers. */
+  routedExperts(T: number): Int32Array {
+    const K = this.config.experts.numExpertsPerToken;
+    const out = new Int32Array(this.config.layers.length * T * K);
+    this.config.layers.forEach((plan, layer) => {
+      if (plan.feedForward === "dense") return;
+      const part = out.subarray(layer * T * K, (layer + 1) * T * K);
+      this.backend.download(this.#expertIds(layer, T), new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+    });
+    return out;
+  }
+
+  /** Output [T, D] of MTP head `head` before its final norm. Writes the head's keys and values into `caches`. */
+  mtpForward(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): Tensor {
+    const x = this.#mtpInput(head, batch, hidden);
+    const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
+    const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
+    runBlock(this.#context("sliding", batch.ring, caches), { x, weights: weights.block, cache, expertIds: null });
+    return x;
+  }
+
+  /** Only the keys and values of head `head`, for rows that are drafted from later but not themselves. */
+  mtpAbsorb(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): void {
+    const x = this.#mtpInput(head, batch, hidden);
+    const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
+    const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
+    const context = this.#context("sliding", batch.ring, null);
+    writeKeysAndValues(context, { x, weights: weights.block, cache, expertIds: null });
+  }
+
+  /** Logits [R, V] of the given rows of `hidden`, through the trunk's final norm or an MTP head's. */
+  logits(hidden: Tensor, rows: Int32Array, head: "trunk" | number): Tensor {
+    const { backend, config } = this;
+    const R = rows.length;
+    assert(R > 0 && R <= this.#workspace.limits.maxLogitRows, `logits of ${R} rows`);
+    const norm = head === "trunk" ? this.#weights.finalNorm : defined(this.#weights.mtp[head], `MTP head ${head}`).finalNorm;
+    const selected = this.#workspace.tensor("selected", "f32", [R, config.hiddenSize]);
+    this.#gather({ tensor: hidden, rows }, selected);
+    rmsNorm(backend, { x: selected, weight: norm, out: selected, epsilon: config.rmsNormEpsilon });
+    const out = this.#workspace.tensor("logits", "f32", [R, config.vocabSize]);
+    linear(backend, { x: selected, weight: this.#weights.lmHead, out, activations: this.#activations });
+    return out;
+  }
+
+  /** Keeps rows of a hidden state elsewhere: target[targetRows[r]] = hidden[r]; negative rows are dropped. */
+  saveHidden(hidden: Tensor, target: Tensor, targetRows: Int32Array): void {
+    const sourceRows = this.#workspace.iota(targetRows.length);
+    copyRows(this.backend, { source: hidden, sourceRows, target, targetRows: this.#workspace.integers("saveTarget", targetRows) });
+  }
+
+  [Symbol.dispose](): void {
+    this.#workspace[Symbol.dispose]();
+    this.#weights[Symbol.dispose]();
+  }
+
+  /** eh_proj(concat(enorm(embedding(token)), hnorm(hidden))): [T, D]. */
+  #mtpInput(head: number, batch: MtpBatch, hidden: HiddenSource): Tensor {
+    const { backend, config } = this;
+    const T = numRows(batch);
+    const D = config.hiddenSize;
+    assert(T > 0 && T <= this.#workspace.limits.maxMtpRows, `an MTP pass of ${T} rows`);
+    const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
+    const both = this.#workspace.tensor("mtpInput", "f32", [T, 2 * D]);
+    const half = this.#workspace.tensor("mtpHidden", "f32", [T, D]);
+    const ids = this.#workspace.integers("mtpTokens", batch.tokens);
+    // The hidden rows first: they may lie in "mtpOut", which this pass overwrites.
+    this.#gather(hidden, half);
+    rmsNorm(backend, { x: half, weight: weights.hiddenNorm, out: both, epsilon: config.rmsNormEpsilon, outColumn: D });
+    embedding(backend, { ids, weight: this.#weights.embedding, out: half });
+    rmsNorm(backend, { x: half, weight: weights.embeddingNorm, out: both, epsilon: config.rmsNormEpsilon });
+    const x = this.#workspace.tensor("mtpOut", "f32", [T, D]);
+    linear(backend, { x: both, weight: weights.projection, out: x, activations: this.#activations });
+    return x;
+  }
+
+  #context(kind: AttentionKind, kvBatch: KvBatch, staged: ModelCaches | null): BlockContext {
+    const T = kvBatch.slots.length;
+    const { ropeTheta, rotaryDim } = this.config.attention[kind];
+    const table = this.#workspace.tensor(kind === "global" ? "ropeGlobal" : "ropeSliding", "f32", [T, rotaryDim]);
+    const positions = this.#workspace.integers(`${kind}.positions`, kvBatch.rows.filter((_, i) => i % 2 === 1));
+    ropeTable(this.backend, { positions, theta: ropeTheta, out: table });
+    return {
+      backend: this.backend,
+      config: this.config,
+      workspace: this.#workspace,
+      activations: this.#activations,
+      kv: this.#workspace.kvBatch(kind, kvBatch),
+      ropeTable: table,
+      stage: staged === null ? null : { cache: staged.stage, slots: this.#workspace.iota(T) },
+    };
+  }
+
+  #gather(source: HiddenSource, target: Tensor): void {
+    const targetRows = this.#workspace.iota(source.rows.length);
+    const sourceRows = this.#workspace.integers("gatherSource", source.rows);
+    copyRows(this.backend, { source: source.tensor, sourceRows, target, targetRows });
+  }
+
+  #expertIds(layer: number, T: number): Tensor {
+    const K = this.config.experts.numExpertsPerToken;
+    return this.#workspace.tensor("expertIds", "i32", [T, K], layer * this.#workspace.limits.maxRows * K * 4);
+  }
+}

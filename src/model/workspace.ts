@@ -1,0 +1,108 @@
+// Activation memory of one model: allocated once for the largest batch, viewed anew for every pass.
+//
+// D hidden, N query heads, G KV heads, H key width, U value width, F feed-forward width, E experts, K experts per
+// token, V vocabulary. Contents are undefined between passes.
+
+import type { Backend } from "../backends/backend.ts";
+import type { KvBatch } from "../ops/attention/kv-batch.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { type Memory, type Tensor, tensorBytes, view } from "../tensor/tensor.ts";
+import { assert, defined } from "../util/assert.ts";
+import type { AttentionKind, ModelConfig } from "./config.ts";
+
+export interface WorkspaceLimits {
+  /** Rows of a trunk pass. */
+  readonly maxRows: number;
+  /** Rows of an MTP pass. */
+  readonly maxMtpRows: number;
+  /** Rows whose logits are asked for at once. */
+  readonly maxLogitRows: number;
+}
+
+/** A KvBatch on the device, with the identity slots of the stage. */
+export interface DeviceKvBatch {
+  readonly rows: Tensor;
+  readonly segments: Tensor;
+  readonly tables: Tensor;
+  readonly slots: Tensor;
+}
+
+export class Workspace implements Disposable {
+  readonly limits: WorkspaceLimits;
+  readonly #backend: Backend;
+  readonly #memories = new Map<string, Memory>();
+
+  constructor(backend: Backend, config: ModelConfig, limits: WorkspaceLimits) {
+    this.#backend = backend;
+    this.limits = limits;
+    const rows = Math.max(limits.maxRows, limits.maxMtpRows);
+    const { hiddenSize: D, experts, intermediateSize } = config;
+    const widest = (of: (kind: AttentionKind) => number): number => Math.max(of("global"), of("sliding"));
+    const shapes = config.attention;
+    this.#reserve("hidden", "f32", [limits.maxRows, D]);
+    this.#reserve("mtpHidden", "f32", [limits.maxMtpRows, D]);
+    this.#reserve("mtpOut", "f32", [limits.maxMtpRows, D]);
+    this.#reserve("mtpInput", "f32", [limits.maxMtpRows, 2 * D]);
+    this.#reserve("normed", "f32", [rows, D]);
+    this.#reserve("q", "f32", [rows, widest((kind) => shapes[kind].numHeads * shapes[kind].headDim)]);
+    this.#reserve("k", "f32", [rows, widest((kind) => shapes[kind].numKvHeads * shapes[kind].headDim)]);
+    this.#reserve("v", "f32", [rows, widest((kind) => shapes[kind].numKvHeads * shapes[kind].valueDim)]);
+    this.#reserve("attended", "f32", [rows, widest((kind) => shapes[kind].numHeads * shapes[kind].valueDim)]);
+    this.#reserve("gate", "f32", [rows, intermediateSize]);
+    this.#reserve("up", "f32", [rows, intermediateSize]);
+    this.#reserve("routerLogits", "f32", [rows, experts.numExperts]);
+    this.#reserve("expertIds", "i32", [config.layers.length, limits.maxRows, experts.numExpertsPerToken]);
+    this.#reserve("expertWeights", "f32", [rows, experts.numExpertsPerToken]);
+    this.#reserve("ropeGlobal", "f32", [rows, shapes.global.rotaryDim]);
+    this.#reserve("ropeSliding", "f32", [rows, shapes.sliding.rotaryDim]);
+    this.#reserve("selected", "f32", [limits.maxLogitRows, D]);
+    this.#reserve("logits", "f32", [limits.maxLogitRows, config.vocabSize]);
+    this.integers("iota", Int32Array.from({ length: Math.max(rows, limits.maxLogitRows) }, (_, i) => i));
+  }
+
+  /** 0, 1, 2, … as int32 [count]. */
+  iota(count: number): Tensor {
+    return this.tensor("iota", "i32", [count]);
+  }
+
+  /** The named buffer as [rows, ...dims]. */
+  tensor(name: string, dtype: DType, shape: readonly number[], byteOffset = 0): Tensor {
+    return view(defined(this.#memories.get(name), `workspace ${name}`), dtype, shape, byteOffset);
+  }
+
+  /** Uploads int32 data under a name; its memory grows as needed and is reused. */
+  integers(name: string, values: Int32Array, shape: readonly number[] = [values.length]): Tensor {
+    let memory = this.#memories.get(name);
+    if (memory === undefined || memory.byteLength < values.byteLength) {
+      if (memory !== undefined) this.#backend.free(memory);
+      memory = this.#backend.alloc(Math.max(4096, 2 * values.byteLength));
+      this.#memories.set(name, memory);
+    }
+    const tensor = view(memory, "i32", shape);
+    if (values.length > 0) {
+      this.#backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    }
+    return tensor;
+  }
+
+  kvBatch(name: string, batch: KvBatch): DeviceKvBatch {
+    const T = batch.slots.length;
+    return {
+      rows: this.integers(`${name}.rows`, batch.rows, [T, 2]),
+      segments: this.integers(`${name}.segments`, batch.segments, [batch.segments.length / 4, 4]),
+      tables: this.integers(`${name}.tables`, batch.tables),
+      slots: this.integers(`${name}.slots`, batch.slots),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const memory of this.#memories.values()) this.#backend.free(memory);
+    this.#memories.clear();
+  }
+
+  #reserve(name: string, dtype: DType, shape: readonly number[]): void {
+    const bytes = tensorBytes(dtype, shape);
+    assert(bytes !== undefined, `workspace ${name} is too large`);
+    this.#memories.set(name, this.#backend.alloc(Math.max(bytes, 64)));
+  }
+}

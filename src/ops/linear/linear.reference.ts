@@ -1,0 +1,30 @@
+import type { HostArgs } from "../../backends/backend.ts";
+import { hostF32, hostScalars, hostWeight } from "../host.ts";
+import { quantiseActivations, takesQuantisedActivations } from "./quantise-activations.ts";
+
+export function linearReference(args: HostArgs): void {
+  const x = hostF32(args, 0);
+  const out = hostF32(args, 1);
+  const weight = hostWeight(args, 0);
+  const [T, K, N, accumulate, quantised] = hostScalars(args, 5) as [number, number, number, number, number];
+  const round = quantised === 1 && takesQuantisedActivations(weight.dtype);
+  const rows = Array.from({ length: T }, (_, t) => {
+    const row = x.subarray(t * K, (t + 1) * K);
+    return round ? quantiseActivations(row) : row;
+  });
+  const w = new Float32Array(K);
+  for (let n = 0; n < N; n++) {
+    weight.decodeRow(0, n, w);
+    for (let t = 0; t < T; t++) {
+      const sum = dot(rows[t]!, w);
+      out[t * N + n] = accumulate === 1 ? out[t * N + n]! + sum : sum;
+    }
+  }
+}
+
+/** Σ a·b in float64. */
+export function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}

@@ -1,0 +1,113 @@
+// The parts of the product that are compiled for each storage format; included by the files that instantiate them.
+//
+// MAX_ROWS weight rows advance together, chunk by chunk: one row's chain of dependent sums leaves the units idle that
+// the next row's unpacking uses. See products.h for the order of summation, which all paths keep.
+#pragma once
+
+#include "products.h"
+
+namespace mimo::MIMO_VARIANT {
+
+constexpr int MAX_ROWS = 4;
+
+template <class Format> void unpack(const Row& row, int64_t columns, float* out) {
+  int64_t k = 0;
+  for (; k + CHUNK <= columns; k += CHUNK) {
+    each_value<Format>(row, k, [&](int i, f32x16 value) { store(out + k + 16 * i, value); });
+  }
+  if (k < columns) unpack_last<Format>(row, k, static_cast<int>(columns - k), out + k);
+}
+
+template <class Format> void unpack_codes(const Row& row, int64_t columns, CodeChunk* out) {
+  for (int64_t k = 0; k < columns; k += CHUNK, out++) {
+    Codes chunk = k + CHUNK <= columns ? decode<Format>(row, k)
+                                       : decode_last<Format>(row, k, static_cast<int>(columns - k));
+    transpose(chunk.codes);
+    for (int j = 0; j < 4; j++) store_i8x64(out->codes + 64 * j, chunk.codes[j]);
+    store(out->scales, transpose(chunk.scales));
+    if constexpr (Format::HAS_OFFSETS) store(out->offsets, transpose(chunk.offsets));
+  }
+}
+
+template <class Format, int T> struct Few {
+  // Adds the products of `count` <= 256 values in `values` with x from k on.
+  static void add_last(const float* values, int count, const float* const* x, int64_t k, f32x16 (&sums)[T]) {
+    for (int i = 0; i < count; i += 16) {
+      const int lanes = count - i < 16 ? count - i : 16;
+      const f32x16 w = load_n(values + i, lanes);
+      for (int t = 0; t < T; t++) sums[t] = fma(w, load_n(x[t] + k + i, lanes), sums[t]);
+    }
+  }
+
+  static void multiply(const Matrix& w, int64_t begin, int64_t end, const float* const* x, const Output& out) {
+    const float* rows[T];
+    for (int t = 0; t < T; t++) rows[t] = x[t];
+    for (int64_t n = begin; n < end; n += MAX_ROWS) {
+      const int num_rows = end - n < MAX_ROWS ? static_cast<int>(end - n) : MAX_ROWS;
+      f32x16 sums[MAX_ROWS][T];
+      for (auto& row : sums) for (f32x16& sum : row) sum = zero();
+      int64_t k = 0;
+      for (; k + CHUNK <= w.columns; k += CHUNK) {
+        for (int r = 0; r < num_rows; r++) {
+          f32x16 sum[T];
+          for (int t = 0; t < T; t++) sum[t] = sums[r][t];
+          each_value<Format>(w.row(n + r), k, [&](int i, f32x16 value) {
+            for (int t = 0; t < T; t++) sum[t] = fma(value, load(rows[t] + k + 16 * i), sum[t]);
+          });
+          for (int t = 0; t < T; t++) sums[r][t] = sum[t];
+        }
+      }
+      for (int r = 0; r < num_rows; r++) {
+        if (k < w.columns) {
+          alignas(64) float last[CHUNK];
+          const int count = static_cast<int>(w.columns - k);
+          unpack_last<Format>(w.row(n + r), k, count, last);
+          add_last(last, count, rows, k, sums[r]);
+        }
+        for (int t = 0; t < T; t++) out.put(t, n + r, hsum(sums[r][t]));
+      }
+    }
+  }
+
+  static void multiply_quantised(const Matrix& w, int64_t begin, int64_t end, const QuantisedChunk* const* x,
+                                 const Output& out) {
+    const QuantisedChunk* rows[T];
+    for (int t = 0; t < T; t++) rows[t] = x[t];
+    for (int64_t n = begin; n < end; n++) {
+      const Row row = w.row(n);
+      f32x16 sums[T];
+      for (f32x16& sum : sums) sum = zero();
+      const auto add_chunk = [&](int64_t k, Codes chunk) {
+        transpose(chunk.codes);
+        const f32x16 scales = transpose(chunk.scales);
+        const f32x16 offsets = Format::HAS_OFFSETS ? transpose(chunk.offsets) : zero();
+        for (int t = 0; t < T; t++) {
+          sums[t] = add_product<Format::HAS_OFFSETS>(chunk.codes, scales, offsets, rows[t][k / CHUNK], sums[t]);
+        }
+      };
+      int64_t k = 0;
+      for (; k + CHUNK <= w.columns; k += CHUNK) add_chunk(k, decode<Format>(row, k));
+      if (k < w.columns) add_chunk(k, decode_last<Format>(row, k, static_cast<int>(w.columns - k)));
+      for (int t = 0; t < T; t++) out.put(t, n, hsum(sums[t]));
+    }
+  }
+};
+
+template <class Format> FormatKernels kernels_of() {
+  FormatKernels kernels = {};
+  kernels.unpack = unpack<Format>;
+  kernels.few[0] = Few<Format, 1>::multiply, kernels.few[1] = Few<Format, 2>::multiply;
+  kernels.few[2] = Few<Format, 3>::multiply, kernels.few[3] = Few<Format, 4>::multiply;
+  if constexpr (Format::IS_QUANTISED) {
+    kernels.is_quantised = true;
+    kernels.has_offsets = Format::HAS_OFFSETS;
+    kernels.unpack_codes = unpack_codes<Format>;
+    kernels.few_quantised[0] = Few<Format, 1>::multiply_quantised;
+    kernels.few_quantised[1] = Few<Format, 2>::multiply_quantised;
+    kernels.few_quantised[2] = Few<Format, 3>::multiply_quantised;
+    kernels.few_quantised[3] = Few<Format, 4>::multiply_quantised;
+  }
+  return kernels;
+}
+
+}  // namespace mimo::MIMO_VARIANT

@@ -1,0 +1,208 @@
+// Chooses how weight rows meet activation rows, and multiplies panels of unpacked weights; see products.h.
+//
+// A panel is small enough for the second-level cache. Columns are taken in blocks whose activations stay in the
+// first level while all rows of the panel pass; accumulators wait in memory between blocks, which changes no bit.
+#include "products.h"
+
+namespace mimo::MIMO_VARIANT {
+
+struct F32; struct F16; struct BF16; struct F8_E4M3;
+struct Q8_0; struct Q4_0; struct Q4_1; struct Q5_0; struct Q5_1; struct IQ4_NL; struct MXFP4;
+struct Q2_K; struct Q3_K; struct Q4_K; struct Q5_K; struct Q6_K; struct IQ4_XS;
+struct IQ2_XXS; struct IQ2_XS; struct IQ2_S; struct IQ3_XXS; struct IQ3_S;
+template <class Format> FormatKernels kernels_of();
+
+const FormatKernels& format_kernels(DType dtype) {
+  static const FormatKernels kernels[] = {
+      kernels_of<F32>(),    kernels_of<F16>(),     kernels_of<BF16>(),    kernels_of<F8_E4M3>(), {},
+      kernels_of<Q8_0>(),   kernels_of<Q4_0>(),    kernels_of<Q4_1>(),    kernels_of<Q5_0>(),    kernels_of<Q5_1>(),
+      kernels_of<Q2_K>(),   kernels_of<Q3_K>(),    kernels_of<Q4_K>(),    kernels_of<Q5_K>(),    kernels_of<Q6_K>(),
+      kernels_of<IQ4_NL>(), kernels_of<IQ4_XS>(),  kernels_of<IQ3_S>(),   kernels_of<IQ3_XXS>(), kernels_of<IQ2_XXS>(),
+      kernels_of<IQ2_XS>(), kernels_of<IQ2_S>(),   kernels_of<MXFP4>()};
+  static_assert(sizeof kernels / sizeof kernels[0] == static_cast<size_t>(DType::COUNT), "one entry per dtype");
+  return kernels[static_cast<size_t>(dtype)];
+}
+
+namespace {
+
+// Activation rows times weight rows that one tile keeps in registers, and columns per block.
+constexpr int TILE_T = NUM_REGISTERS >= 32 ? 6 : 3;
+constexpr int TILE_N = NUM_REGISTERS >= 32 ? 4 : 2;
+constexpr int BLOCK = 512;
+constexpr int CODES_TILE_T = 8;
+constexpr int CODES_BLOCK = 4;  // chunks
+
+constexpr int64_t MAX_PANEL_ROWS = 32;
+constexpr int64_t PANEL_BYTES = 512 << 10;
+constexpr int64_t MAX_TILE_T = TILE_T > CODES_TILE_T ? TILE_T : CODES_TILE_T;
+constexpr int64_t SUMS_BYTES = MAX_PANEL_ROWS * MAX_TILE_T * 64;
+
+constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+constexpr int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }
+
+// Of the larger of a row's two unpacked forms, f32.
+int64_t panel_row_bytes(int64_t columns) { return num_chunks(columns) * CHUNK * 4; }
+
+int64_t max_claim(int64_t columns, int64_t T) {
+  if (T <= MAX_FEW) return MAX_PANEL_ROWS;
+  return max(TILE_N, min(MAX_PANEL_ROWS, PANEL_BYTES / panel_row_bytes(columns) / TILE_N * TILE_N));
+}
+
+// Adds w[r] . x[t] over columns [begin, end) to the 16 lanes at sums + (r * TILE_T + t) * 16.
+template <int T>
+void add_tile(const float* const* w, const float* const* x, int64_t begin, int64_t end, float* sums) {
+  f32x16 sum[TILE_N][T];
+  for (int r = 0; r < TILE_N; r++) {
+    for (int t = 0; t < T; t++) sum[r][t] = load(sums + (r * TILE_T + t) * 16);
+  }
+  int64_t k = begin;
+  for (; k + 16 <= end; k += 16) {
+    f32x16 weights[TILE_N];
+    for (int r = 0; r < TILE_N; r++) weights[r] = load(w[r] + k);
+    for (int t = 0; t < T; t++) {
+      const f32x16 value = load(x[t] + k);
+      for (int r = 0; r < TILE_N; r++) sum[r][t] = fma(weights[r], value, sum[r][t]);
+    }
+  }
+  if (k < end) {
+    const int lanes = static_cast<int>(end - k);
+    for (int t = 0; t < T; t++) {
+      const f32x16 value = load_n(x[t] + k, lanes);
+      for (int r = 0; r < TILE_N; r++) sum[r][t] = fma(load_n(w[r] + k, lanes), value, sum[r][t]);
+    }
+  }
+  for (int r = 0; r < TILE_N; r++) {
+    for (int t = 0; t < T; t++) store(sums + (r * TILE_T + t) * 16, sum[r][t]);
+  }
+}
+
+// Adds w . x[t] over chunks [begin, end) to the 16 lanes at sums + t * 16.
+template <bool HAS_OFFSETS, int T>
+void add_codes_tile(const CodeChunk* w, const QuantisedChunk* const* x, int64_t begin, int64_t end, float* sums) {
+  f32x16 sum[T];
+  for (int t = 0; t < T; t++) sum[t] = load(sums + t * 16);
+  for (int64_t c = begin; c < end; c++) {
+    i8x64 codes[4];
+    for (int j = 0; j < 4; j++) codes[j] = load_i8x64(w[c].codes + 64 * j);
+    const f32x16 scales = load(w[c].scales);
+    const f32x16 offsets = HAS_OFFSETS ? load(w[c].offsets) : zero();
+    for (int t = 0; t < T; t++) sum[t] = add_product<HAS_OFFSETS>(codes, scales, offsets, x[t][c], sum[t]);
+  }
+  for (int t = 0; t < T; t++) store(sums + t * 16, sum[t]);
+}
+
+template <int N> struct Constant {
+  static constexpr int value = N;
+};
+
+// Calls run with the integral constant T = t, 1 <= t <= MAX.
+template <int MAX, class Run> MIMO_INLINE void with_constant(int t, Run&& run) {
+  if constexpr (MAX > 1) {
+    if (t < MAX) return with_constant<MAX - 1>(t, run);
+  }
+  run(Constant<MAX>());
+}
+
+// Splits T rows into tiles of at most `tile` that differ by one at most: run(first, count).
+template <class Run> void each_tile(int64_t T, int64_t tile, Run&& run) {
+  int64_t t = 0;
+  for (int64_t left = (T + tile - 1) / tile; left > 0; left--) {
+    const int64_t count = (T - t + left - 1) / left;
+    run(t, static_cast<int>(count));
+    t += count;
+  }
+}
+
+void multiply_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, float* sums,
+                    float* panel) {
+  const int64_t columns = w.columns, stride = panel_row_bytes(columns) / 4;
+  const int64_t num_rows = end - begin, num_padded = round_up(num_rows, TILE_N);
+  const float* rows[MAX_PANEL_ROWS];
+  for (int64_t r = 0; r < num_rows; r++) {
+    const Row row = w.row(begin + r);
+    rows[r] = w.dtype == DType::F32 ? reinterpret_cast<const float*>(row.data) : panel + r * stride;
+    if (w.dtype != DType::F32) format_kernels(w.dtype).unpack(row, columns, panel + r * stride);
+  }
+  for (int64_t r = num_rows; r < num_padded; r++) rows[r] = rows[0];
+  each_tile(in.T, TILE_T, [&](int64_t first, int num_inputs) {
+    const float* x[TILE_T];
+    for (int t = 0; t < num_inputs; t++) x[t] = in.x + in.row(first + t) * columns;
+    memset(sums, 0, static_cast<size_t>(num_padded * TILE_T * 64));
+    for (int64_t k = 0; k < columns; k += BLOCK) {
+      for (int64_t r = 0; r < num_padded; r += TILE_N) {
+        with_constant<TILE_T>(num_inputs, [&](auto T) {
+          add_tile<T.value>(rows + r, x, k, min(k + BLOCK, columns), sums + r * TILE_T * 16);
+        });
+      }
+    }
+    for (int64_t r = 0; r < num_rows; r++) {
+      for (int t = 0; t < num_inputs; t++) out.put(first + t, begin + r, hsum(load(sums + (r * TILE_T + t) * 16)));
+    }
+  });
+}
+
+template <bool HAS_OFFSETS>
+void multiply_codes_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
+                          float* sums, CodeChunk* panel) {
+  const int64_t chunks = num_chunks(w.columns), num_rows = end - begin;
+  for (int64_t r = 0; r < num_rows; r++) {
+    format_kernels(w.dtype).unpack_codes(w.row(begin + r), w.columns, panel + r * chunks);
+  }
+  each_tile(in.T, CODES_TILE_T, [&](int64_t first, int num_inputs) {
+    const QuantisedChunk* x[CODES_TILE_T];
+    for (int t = 0; t < num_inputs; t++) x[t] = in.quantised + in.row(first + t) * chunks;
+    memset(sums, 0, static_cast<size_t>(num_rows * CODES_TILE_T * 64));
+    for (int64_t c = 0; c < chunks; c += CODES_BLOCK) {
+      for (int64_t r = 0; r < num_rows; r++) {
+        with_constant<CODES_TILE_T>(num_inputs, [&](auto T) {
+          add_codes_tile<HAS_OFFSETS, T.value>(panel + r * chunks, x, c, min(c + CODES_BLOCK, chunks),
+                                               sums + r * CODES_TILE_T * 16);
+        });
+      }
+    }
+    for (int64_t r = 0; r < num_rows; r++) {
+      for (int t = 0; t < num_inputs; t++) {
+        out.put(first + t, begin + r, hsum(load(sums + (r * CODES_TILE_T + t) * 16)));
+      }
+    }
+  });
+}
+
+}  // namespace
+
+int64_t claim_size(int64_t rows, int64_t columns, int64_t T, const Worker& worker) {
+  constexpr int64_t CLAIMS_PER_THREAD = 8;
+  const int64_t fair = round_up((rows + worker.count - 1) / worker.count / CLAIMS_PER_THREAD + 1, TILE_N);
+  return min(fair, max_claim(columns, T));
+}
+
+void* panel_scratch(int64_t columns, int64_t T, Worker& worker) {
+  if (T <= MAX_FEW) return nullptr;
+  return worker.scratch(static_cast<size_t>(SUMS_BYTES + max_claim(columns, T) * panel_row_bytes(columns)));
+}
+
+void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, void* scratch) {
+  if (in.T == 0) return;
+  const FormatKernels& kernels = format_kernels(w.dtype);
+  const bool quantised = kernels.is_quantised && in.quantised != nullptr;
+  if (in.T <= MAX_FEW) {
+    const float* x[MAX_FEW];
+    const QuantisedChunk* chunks[MAX_FEW];
+    for (int64_t t = 0; t < in.T; t++) {
+      if (quantised) chunks[t] = in.quantised + in.row(t) * num_chunks(w.columns);
+      else x[t] = in.x + in.row(t) * w.columns;
+    }
+    if (quantised) kernels.few_quantised[in.T - 1](w, begin, end, chunks, out);
+    else kernels.few[in.T - 1](w, begin, end, x, out);
+    return;
+  }
+  float* sums = static_cast<float*>(scratch);
+  void* panel = static_cast<uint8_t*>(scratch) + SUMS_BYTES;
+  if (!quantised) return multiply_panel(w, begin, end, in, out, sums, static_cast<float*>(panel));
+  CodeChunk* codes = static_cast<CodeChunk*>(panel);
+  if (kernels.has_offsets) multiply_codes_panel<true>(w, begin, end, in, out, sums, codes);
+  else multiply_codes_panel<false>(w, begin, end, in, out, sums, codes);
+}
+
+}  // namespace mimo::MIMO_VARIANT
