@@ -1,6 +1,6 @@
 // Builds the native addon build/mimo_cpu.node with CMake; does nothing where it is up to date.
 //
-//   node scripts/build-addon.mjs [--force]
+//   node scripts/build-addon.mjs [--force]     --force builds from scratch
 //
 // Plain Node, offline. Works in a checkout and in an installed package. The stamp beside the addon is a hash of
 // everything it is made from. Two builds at once take turns, and the addon is replaced in one step, so that running
@@ -8,6 +8,8 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  accessSync,
+  constants,
   cpSync,
   existsSync,
   mkdirSync,
@@ -41,8 +43,8 @@ export class AddonBuildError extends Error {
 /** Builds the addon if it is missing or older than its sources; "built" or "current". Throws AddonBuildError. */
 export async function buildAddon({ force = false, log = console.log } = {}) {
   const headers = findHeaders();
-  mkdirSync(buildDir, { recursive: true });
-  await acquireLock();
+  makeBuildDir();
+  await acquireLock(log);
   try {
     const stamp = hashSources();
     const current =
@@ -50,6 +52,7 @@ export async function buildAddon({ force = false, log = console.log } = {}) {
     if (current && !force) return "current";
     log("Building the CPU addon (a minute or two, once) …");
     const started = performance.now();
+    if (force) rmSync(cmakeDir, { recursive: true, force: true });
     await run("cmake", [
       "-S",
       root,
@@ -80,6 +83,18 @@ function findHeaders() {
   }
 }
 
+function makeBuildDir() {
+  try {
+    mkdirSync(buildDir, { recursive: true });
+    accessSync(buildDir, constants.W_OK);
+  } catch {
+    throw new AddonBuildError(
+      `the folder ${buildDir} cannot be written.`,
+      "Run the command as a user who may write there.",
+    );
+  }
+}
+
 function hashSources() {
   const hash = createHash("sha256").update(`${process.platform} ${process.arch} ${root}`);
   const sources = ["src/backends/cpu", "src/ops"].flatMap((folder) =>
@@ -93,14 +108,15 @@ function hashSources() {
 }
 
 /** A file with our process id; one whose process has ended is swept away. */
-async function acquireLock() {
-  for (;;) {
+async function acquireLock(log) {
+  for (let attempt = 0; ; attempt++) {
     try {
       writeFileSync(lockPath, String(process.pid), { flag: "wx" });
       return;
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
+    if (attempt === 0) log("Waiting for another build of the CPU addon …");
     if (isStale(lockPath)) rmSync(lockPath, { force: true });
     else await new Promise((resolve) => setTimeout(resolve, 200));
   }
@@ -147,7 +163,7 @@ async function run(command, args) {
   ).join("\n  ");
   throw new AddonBuildError(
     `${command} failed with exit code ${exitCode}:\n  ${tail}`,
-    `See the lines above; a compiler as old as GCC 10 or Clang 12 should do. Remove ${cmakeDir} to start afresh.`,
+    `See the lines above; a compiler as old as GCC 10 or Clang 12 should do. "npm run build:addon" starts afresh.`,
   );
 }
 

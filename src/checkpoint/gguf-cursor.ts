@@ -4,14 +4,18 @@
 
 import { isUtf8 } from "node:buffer";
 
+import type { MimoError } from "../util/errors.ts";
 import { invalid } from "./errors.ts";
 import { ITEM_BYTES, type GgufItem, type GgufItemType } from "./gguf-format.ts";
 import type { InputFile } from "./input-file.ts";
 
 const WINDOW_BYTES = 1 << 20;
 
-/** Longest string read: chat templates are the longest in use and stay below 1 MiB. */
-const MAX_STRING_BYTES = 1 << 26;
+/** Bytes of a header. The largest in use, with the vocabularies of their tokenizers, stay below 20 MB. */
+const MAX_HEADER_BYTES = 1 << 27;
+
+/** Longest name or key, the limit of the format for keys. */
+const MAX_NAME_BYTES = 65535;
 
 /** Array items in one file. Tokenizers have three arrays of up to some 300 000. */
 const MAX_ARRAY_ITEMS = 1 << 23;
@@ -51,14 +55,14 @@ export class GgufCursor {
 
   /** A string; bytes that are no UTF-8 become U+FFFD, as free text may hold them. */
   string(field: string): string {
-    const length = this.count(`length of ${field}`, Math.min(MAX_STRING_BYTES, this.file.size));
+    const length = this.count(`length of ${field}`, MAX_HEADER_BYTES);
     const at = this.#take(length, field);
     return this.#window.toString("utf8", at, at + length);
   }
 
   /** A string that names something: not empty, and exact. */
   name(field: string): string {
-    const length = this.count(`length of ${field}`, Math.min(MAX_STRING_BYTES, this.file.size));
+    const length = this.count(`length of ${field}`, MAX_NAME_BYTES);
     const at = this.#take(length, field);
     const bytes = this.#window.subarray(at, at + length);
     if (length === 0 || !isUtf8(bytes))
@@ -107,7 +111,7 @@ export class GgufCursor {
   }
 
   /** An error about the `length` bytes just read. */
-  error(field: string, length: number, expected: string, found: string): Error {
+  error(field: string, length: number, expected: string, found: string): MimoError {
     return invalid(this.file.path, `${field} (at byte ${this.position - length})`, expected, found);
   }
 
@@ -128,6 +132,10 @@ export class GgufCursor {
         `the end of the file after ${left}`,
         "The file may be incomplete: download or copy it again.",
       );
+    }
+    if (start + length > MAX_HEADER_BYTES) {
+      const found = `${field} up to byte ${start + length}`;
+      throw invalid(this.file.path, "header", `at most ${MAX_HEADER_BYTES} bytes`, found);
     }
     if (start + length > this.#windowStart + this.#window.length) {
       const size = Math.min(left, Math.max(length, WINDOW_BYTES));

@@ -26,8 +26,10 @@ export function readJsonObject(path: string): JsonObject {
 export function parseJsonObject(bytes: Uint8Array, file: string, field: string): JsonObject {
   // Each value but the outermost follows one of these; inside strings they count too much, never too little.
   let numValues = 0;
-  for (const byte of bytes)
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
     if (byte === COMMA || byte === OPEN_BRACE || byte === OPEN_BRACKET) numValues++;
+  }
   if (numValues > MAX_VALUES)
     throw invalid(file, field, `at most ${MAX_VALUES} values`, String(numValues));
 
@@ -55,7 +57,10 @@ export function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (isJsonObject(value)) return "an object";
   // Nested values are not printed: JSON.stringify recurses, and a hostile file nests deeper than the stack.
-  if (Array.isArray(value) && (value.length > 8 || value.some((item) => typeof item === "object"))) {
+  if (
+    Array.isArray(value) &&
+    (value.length > 8 || value.some((item) => typeof item === "object"))
+  ) {
     return `an array of ${value.length}`;
   }
   const text = JSON.stringify(value);

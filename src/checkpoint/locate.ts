@@ -44,10 +44,9 @@ function locateFile(path: string): CheckpointFiles {
       remedy,
     );
   }
-  const set = SHARD_NAME.exec(basename(path));
-  if (set === null) return { format: "gguf", weights: [path] };
   const folder = dirname(path);
-  const names = namesOfSet(set);
+  const names = namesOfSet(basename(path));
+  if (names === undefined) return { format: "gguf", weights: [path] };
   requirePresent(folder, names, new Set(namesIn(folder)));
   return { format: "gguf", weights: names.map((name) => join(folder, name)) };
 }
@@ -87,8 +86,7 @@ function locateSafetensors(folder: string, present: ReadonlySet<string>): Checkp
   const names = [...present].filter((name) => name.endsWith(".safetensors"));
   const required = new Set(index?.values());
   for (const name of names) {
-    const set = SHARD_NAME.exec(name);
-    if (set !== null) for (const member of namesOfSet(set)) required.add(member);
+    for (const member of namesOfSet(name) ?? []) required.add(member);
   }
   requirePresent(folder, [...required], present);
   const weights = names.toSorted().map((name) => containedPath(folder, name));
@@ -97,8 +95,7 @@ function locateSafetensors(folder: string, present: ReadonlySet<string>): Checkp
 
 function locateGguf(folder: string, names: readonly string[]): CheckpointFiles {
   const first = names.toSorted()[0]!;
-  const set = SHARD_NAME.exec(first);
-  const members = set === null ? [first] : namesOfSet(set);
+  const members = namesOfSet(first) ?? [first];
   const others = names.filter((name) => !members.includes(name));
   if (others.length > 0) {
     const remedy = "Give the path of one file, or of any shard of one set.";
@@ -126,11 +123,14 @@ function readIndex(path: string): ReadonlyMap<string, string> {
   return index;
 }
 
-function namesOfSet([, stem, , count, extension]: RegExpExecArray): string[] {
-  const number = (i: number) => String(i).padStart(5, "0");
+/** The names of all files of the set that `name` belongs to; undefined where it is no shard's name. */
+function namesOfSet(name: string): readonly string[] | undefined {
+  const [, stem, number, count, extension] = SHARD_NAME.exec(name) ?? [];
+  if (Number(number) < 1 || !(Number(number) <= Number(count))) return undefined;
+  const digits = (i: number) => String(i).padStart(5, "0");
   return Array.from(
     { length: Number(count) },
-    (_, i) => `${stem}${number(i + 1)}-of-${count}${extension}`,
+    (_, i) => `${stem}${digits(i + 1)}-of-${count}${extension}`,
   );
 }
 

@@ -20,7 +20,7 @@ export function temporaryFolder(): string {
 
 /** Bytes that differ from tensor to tensor. */
 export function patternBytes(name: string, length: number): Uint8Array {
-  const seed = [...name].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) & 255, 7);
+  const seed = Buffer.from(name).reduce((sum, byte) => (31 * sum + byte) & 255, 7);
   return Uint8Array.from({ length }, (_, i) => (seed + 13 * i) & 255);
 }
 

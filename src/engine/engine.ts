@@ -132,7 +132,7 @@ export class Engine implements Disposable {
     const cacheId = sequence.cacheId!;
     if (numLogits === 0) {
       this.runner.cache.commit(cacheId, tokens.length);
-      return { id: request.id, tokens: [], prefilled: position + tokens.length };
+      return { id: request.id, tokens: [], prefilled: position + tokens.length, stats };
     }
     const produced: number[] = [];
     const logprobs: Logprobs[] = [];
@@ -157,7 +157,8 @@ export class Engine implements Disposable {
       id: request.id,
       tokens: produced,
       ...(request.topLogprobs === undefined ? {} : { logprobs }),
-      ...(sequence.finish === undefined ? {} : { finish: sequence.finish, stats }),
+      stats,
+      ...(sequence.finish === undefined ? {} : { finish: sequence.finish }),
     };
   }
 

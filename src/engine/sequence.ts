@@ -110,6 +110,6 @@ export interface SequenceOutput {
   /** Prompt tokens in the cache so far, while the prompt is being processed. */
   readonly prefilled?: number;
   readonly finish?: FinishReason;
-  /** With `finish`. */
-  readonly stats?: SequenceStats;
+  /** As they stand after this step. */
+  readonly stats: SequenceStats;
 }

@@ -1,5 +1,6 @@
 // Reads the `mimo2.*` key-values of a GGUF file (written by llama.cpp's converter or by `mimo convert`).
 
+import type { GgufValue } from "../checkpoint/gguf-format.ts";
 import { MimoError } from "../util/errors.ts";
 import { type AttentionShape, DEFAULT_VALUE_SCALE, type LayerPlan, type ParsedConfig, validateConfig } from "./config.ts";
 import { type Fields, fieldsOf } from "./fields.ts";
@@ -11,18 +12,19 @@ export const GGUF_ARCHITECTURE = "mimo2";
 const GATING_SIGMOID = 2;
 
 export function parseGgufConfig(
-  metadata: ReadonlyMap<string, unknown>,
+  metadata: ReadonlyMap<string, GgufValue>,
   tensorShapes: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   file: string,
 ): ParsedConfig {
-  const general = fieldsOf(metadata, file, "general.");
+  const values = new Map([...metadata].map(([key, { value }]) => [key, value]));
+  const general = fieldsOf(values, file, "general.");
   const architecture = general.string("architecture");
   if (architecture !== GGUF_ARCHITECTURE) {
     throw new MimoError("checkpoint_unsupported", `${file}: general.architecture: expected ${GGUF_ARCHITECTURE}, found ${architecture}.`, {
       remedy: "This program runs models of the MiMo-V2-Flash architecture only.",
     });
   }
-  const fields = fieldsOf(metadata, file, `${GGUF_ARCHITECTURE}.`);
+  const fields = fieldsOf(values, file, `${GGUF_ARCHITECTURE}.`);
   const warnings: string[] = [];
   if (!fields.has("attention.value_scale")) {
     warnings.push(`${file}: attention.value_scale is missing (a file from before May 2026); ${DEFAULT_VALUE_SCALE} is assumed.`);
@@ -43,7 +45,7 @@ export function parseGgufConfig(
   if (embedding === undefined || embedding.shape.length !== 2) {
     throw new MimoError("checkpoint_invalid", `${file}: ${GGUF.embedding}: expected a tensor of two dimensions.`);
   }
-  const eos = fieldsOf(metadata, file, "tokenizer.ggml.");
+  const eos = fieldsOf(values, file, "tokenizer.ggml.");
   const config = validateConfig(
     {
       vocabSize: embedding.shape[0] ?? 0,

@@ -65,8 +65,9 @@ function invalid(param: string, problem: string): MimoError {
 }
 
 export function checkMessages(messages: unknown): readonly CheckedMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0)
+  if (!Array.isArray(messages) || messages.length === 0) {
     throw invalid("messages", "must be a list of one or more messages");
+  }
   return messages.map((message: unknown, i) => checkMessage(message, `messages[${i}]`));
 }
 
@@ -84,8 +85,9 @@ function checkMessage(message: unknown, path: string): CheckedMessage {
     throw invalid(`${path}.reasoning_content`, "must be a string");
   }
   const calls = message["tool_calls"] ?? undefined;
-  if (calls !== undefined && !Array.isArray(calls))
+  if (calls !== undefined && !Array.isArray(calls)) {
     throw invalid(`${path}.tool_calls`, "must be a list");
+  }
   return {
     role,
     ...splitReasoning(content ?? "", reasoning),
@@ -106,8 +108,9 @@ function checkContent(content: unknown, path: string): string | undefined {
   return content
     .map((part: unknown, i) => {
       if (!isJsonObject(part)) throw invalid(`${path}[${i}]`, "must be an object");
-      if (part["type"] !== "text")
+      if (part["type"] !== "text") {
         throw invalid(`${path}[${i}].type`, 'must be "text": the model reads text only');
+      }
       if (typeof part["text"] !== "string") throw invalid(`${path}[${i}].text`, "must be a string");
       return part["text"];
     })
@@ -138,8 +141,9 @@ function checkToolCall(
   const called = isJsonObject(call) ? call["function"] : undefined;
   if (!isJsonObject(called)) throw invalid(`${path}.function`, "must be an object");
   const name = called["name"];
-  if (typeof name !== "string" || name === "")
+  if (typeof name !== "string" || name === "") {
     throw invalid(`${path}.function.name`, "must be a non-empty string");
+  }
   return {
     type: "function",
     function: {
@@ -167,8 +171,9 @@ export function checkTools(tools: unknown): readonly ToolDefinition[] {
   if (!Array.isArray(tools)) throw invalid("tools", "must be a list");
   return tools.map((tool: unknown, i) => {
     const path = `tools[${i}]`;
-    if (!isJsonObject(tool) || tool["type"] !== "function")
+    if (!isJsonObject(tool) || tool["type"] !== "function") {
       throw invalid(`${path}.type`, 'must be "function"');
+    }
     const definition = tool["function"];
     if (!isJsonObject(definition)) throw invalid(`${path}.function`, "must be an object");
     const { name, description, parameters } = definition;

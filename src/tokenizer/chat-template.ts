@@ -16,13 +16,14 @@ export type { TemplateLimits } from "./template-interpreter.ts";
 /** For an empty request: steps, length and time grow with the data, so that long chats have room. */
 export const DEFAULT_TEMPLATE_LIMITS: TemplateLimits = {
   maxTemplateLength: 128 * 1024,
-  maxSteps: 250_000,
+  maxSteps: 150_000,
   maxDepth: 256,
   maxLength: 1024 * 1024,
   maxRange: 10_000,
   timeoutMs: 900,
 };
 
+const STEPS_PER_DATA_CHARACTER = 2;
 const LENGTH_PER_DATA_CHARACTER = 8;
 const DATA_CHARACTERS_PER_MS = 1000;
 const MAX_DATA_DEPTH = 64;
@@ -62,7 +63,7 @@ export function renderChat(
   );
   const scaled: TemplateLimits = {
     ...limits,
-    maxSteps: limits.maxSteps + meter.length,
+    maxSteps: limits.maxSteps + STEPS_PER_DATA_CHARACTER * meter.length,
     maxLength: limits.maxLength + LENGTH_PER_DATA_CHARACTER * meter.length,
     timeoutMs: limits.timeoutMs + meter.length / DATA_CHARACTERS_PER_MS,
   };
@@ -83,14 +84,16 @@ function parseTemplate(
       `has ${template.length} characters, more than ${limits.maxTemplateLength}`,
     );
   }
-  if (LONG_WHITE_SPACE.test(template))
+  if (LONG_WHITE_SPACE.test(template)) {
     throw templateFailed("has a run of more than 512 white-space characters");
+  }
   return guard("cannot be parsed", () => {
     const tokens = tokenize(template, { lstrip_blocks: true, trim_blocks: true });
     if (rewriteLiteral !== undefined) {
       for (const token of tokens) {
-        if (token.type === "Text" || token.type === "StringLiteral")
+        if (token.type === "Text" || token.type === "StringLiteral") {
           token.value = rewriteLiteral(token.value);
+        }
       }
     }
     return parse(tokens);
@@ -143,8 +146,9 @@ function createRange(bounds: readonly unknown[], maxRange: number): number[] {
   const stop = second ?? (first as number);
   if (step === 0) throw templateFailed("calls range with a step of zero");
   const length = Math.max(0, Math.ceil((stop - start) / step));
-  if (length > maxRange)
+  if (length > maxRange) {
     throw templateFailed(`calls range for ${length} entries, more than ${maxRange}`);
+  }
   return Array.from({ length }, (_, i) => start + i * step);
 }
 
@@ -179,10 +183,12 @@ function copyPlain(
     });
   }
   meter.length += typeof value === "string" ? value.length : 8;
-  if (value === null || ["string", "number", "boolean", "undefined"].includes(typeof value))
+  if (value === null || ["string", "number", "boolean", "undefined"].includes(typeof value)) {
     return value;
-  if (Array.isArray(value))
+  }
+  if (Array.isArray(value)) {
     return value.map((entry, i) => copyPlain(entry, `${path}[${i}]`, depth + 1, meter));
+  }
   const prototype: unknown = typeof value === "object" ? Object.getPrototypeOf(value) : undefined;
   if (prototype !== Object.prototype && prototype !== null) {
     throw new MimoError("invalid_argument", `${path} must be plain data, as JSON has it.`, {

@@ -74,7 +74,10 @@ describe("MiMo's chat format", () => {
   it("lists tools at the end of the system block", () => {
     const parameters = {
       type: "object",
-      properties: { city: { type: "string", description: " Where " }, unit: { enum: ["C", "F"] } },
+      properties: {
+        city: { type: "string", description: " Where " },
+        unit: { type: ["string", "null"], enum: ["C", "F"], default: null },
+      },
       required: ["city"],
     };
     const tools: ToolDefinition[] = [
@@ -183,7 +186,7 @@ describe("encodeChat", () => {
         expect(ids.filter((id) => controls.has(id))).toEqual(expected);
         expect(tokenizer.decode(ids)).toBe(prompt.replace(/\p{Cs}/gu, "\ufffd").normalize("NFC"));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -193,6 +196,13 @@ describe("encodeChat", () => {
     expect(controlsOf({ messages: [user("think"), user("end|>")] }, template)).toEqual([
       tokenizer.addedTokenId("<think>"),
     ]);
+  });
+
+  it("refuses ids that a template makes out of pieces of marks", () => {
+    const template = "{{ '<think>'[0] ~ '999' ~ '<think>'[0] }}";
+    expect(() => encodeChat(tokenizer, { messages: [user("a")] }, template)).toThrow(
+      expect.objectContaining({ code: "template_failed" }),
+    );
   });
 
   it("shows templates the request's text as it is", () => {

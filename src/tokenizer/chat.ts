@@ -16,6 +16,7 @@ import {
 } from "./chat-request.ts";
 import { renderChat, type TemplateLimits } from "./chat-template.ts";
 import { MIMO_CHAT_TEMPLATE } from "./mimo-template.ts";
+import { templateFailed } from "./template-interpreter.ts";
 import { createAlternation, type Tokenizer } from "./tokenizer.ts";
 
 export interface ChatRequest {
@@ -73,8 +74,13 @@ function decodeMarks(tokenizer: Tokenizer, rendered: string, mark: string): Enco
   for (const [i, part] of rendered.split(new RegExp(`${mark}(\\d+)${mark}`)).entries()) {
     if (i % 2 === 1) {
       const id = Number(part);
+      const token = tokenizer.idToToken(id);
+      // Only a template that takes marks apart and joins them anew can come here.
+      if (token === undefined) {
+        throw templateFailed("assembles a special token that does not exist");
+      }
       ids.push(id);
-      prompt += tokenizer.idToToken(id) ?? "";
+      prompt += token;
     } else {
       const text = part.replaceAll(mark, "");
       for (const id of tokenizer.encode(text)) ids.push(id);

@@ -114,16 +114,18 @@ export function fromGgufTokenizer(values: ReadonlyMap<string, unknown>): Tokeniz
   const addedTokens: AddedTokenEntry[] = [];
   for (const [id, content] of tokens.slice(0, numTokens).entries()) {
     const type = types[id] as number;
-    if (type === TOKEN_TYPE.byte)
+    if (type === TOKEN_TYPE.byte) {
       throw invalid("tokenizer.ggml.token_type", `calls token ${id} a byte token`);
+    }
     if (type === TOKEN_TYPE.normal) vocab.push([content, id]);
     else addedTokens.push({ id, content, special: type !== TOKEN_TYPE.userDefined });
   }
   const merges = readStrings(values, "tokenizer.ggml.merges").map(
     (merge, rank): [string, string] => {
       const [left, right, rest] = merge.split(" ");
-      if (!left || !right || rest !== undefined)
+      if (!left || !right || rest !== undefined) {
         throw invalid("tokenizer.ggml.merges", `has no pair at ${rank}`);
+      }
       return [left, right];
     },
   );
@@ -152,8 +154,9 @@ export function toGgufTokenizer(
   }
   const types = new Int32Array(vocabSize).fill(TOKEN_TYPE.unused);
   types.fill(TOKEN_TYPE.normal, 0, tokens.length);
-  for (const { id, special } of addedTokens)
+  for (const { id, special } of addedTokens) {
     types[id] = special ? TOKEN_TYPE.control : TOKEN_TYPE.userDefined;
+  }
 
   const values = new Map<string, unknown>([
     ["tokenizer.ggml.model", "gpt2"],
@@ -197,11 +200,13 @@ function readStrings(values: ReadonlyMap<string, unknown>, key: string): readonl
 function readTypes(values: ReadonlyMap<string, unknown>, numTokens: number): ArrayLike<number> {
   const key = "tokenizer.ggml.token_type";
   const value = values.get(key);
-  if (!Array.isArray(value) && !ArrayBuffer.isView(value))
+  if (!Array.isArray(value) && !ArrayBuffer.isView(value)) {
     throw invalid(key, "must be an array of integers");
+  }
   const types = value as unknown as ArrayLike<number>;
-  if (types.length !== numTokens)
+  if (types.length !== numTokens) {
     throw invalid(key, `has ${types.length} entries for ${numTokens} tokens`);
+  }
   for (let id = 0; id < numTokens; id++) {
     const type: unknown = types[id];
     if (

@@ -58,6 +58,8 @@ interface Size {
 const CHARACTERS_PER_STEP = 64;
 const STEPS_PER_CLOCK_LOOK = 64;
 const MAX_UNPACKED = 16;
+/** Numbers, booleans and functions. */
+const OTHER_SIZE: Size = { length: 32, depth: 0 };
 const LOOKUPS = new Set(["Identifier", "MemberExpression", "StringLiteral", "Held"]);
 
 /** An upper bound on the length that an operation makes out of its operand and the magnitudes of its arguments. */
@@ -176,8 +178,9 @@ export class GuardedInterpreter extends Interpreter {
       return field === undefined ? value : { ...arg, [field]: value };
     });
     const bound = GROWTH[name]?.(this.#measure(operand), magnitudes) ?? 0;
-    if (!(bound <= this.#limits.maxLength))
+    if (!(bound <= this.#limits.maxLength)) {
       throw templateFailed(`makes a text too long with ${name}`);
+    }
     return held;
   }
 
@@ -197,20 +200,20 @@ export class GuardedInterpreter extends Interpreter {
   }
 
   #measure(value: JinjaValue): Size {
-    const content = value.value;
-    let size: Size;
-    if (typeof content === "string") size = { length: content.length, depth: 0 };
-    else if (value.type === "NamespaceValue")
-      size = this.#measureNamespace(content as ReadonlyMap<string, JinjaValue>);
-    else if (Array.isArray(content))
-      size = this.#sizes.get(value) ?? this.#measureEntries(value, content, 0);
-    else if (content instanceof Map) {
-      size =
-        this.#sizes.get(value) ??
-        this.#measureEntries(value, [...content.values()], sumKeys(content));
-    } else return { length: 16, depth: 0 };
+    const size = this.#sizes.get(value) ?? this.#measureAnew(value);
     if (size.length > this.#limits.maxLength) throw templateFailed("makes a value too long");
     return size;
+  }
+
+  #measureAnew(value: JinjaValue): Size {
+    const content = value.value;
+    if (typeof content === "string") return { length: content.length, depth: 0 };
+    if (Array.isArray(content)) return this.#measureEntries(value, content, 0);
+    if (!(content instanceof Map)) return OTHER_SIZE;
+    const entries = content as ReadonlyMap<string, JinjaValue>;
+    return value.type === "NamespaceValue"
+      ? this.#measureNamespace(entries)
+      : this.#measureEntries(value, [...entries.values()], sumKeys(entries));
   }
 
   #measureEntries(owner: JinjaValue, entries: readonly JinjaValue[], keysLength: number): Size {
@@ -218,8 +221,9 @@ export class GuardedInterpreter extends Interpreter {
     let depth = 0;
     for (const entry of entries) {
       // A namespace can change after it was measured, even into holding itself.
-      if (entry?.type === "NamespaceValue")
+      if (entry?.type === "NamespaceValue") {
         throw templateFailed("puts a namespace into a container");
+      }
       const size = entry === undefined ? { length: 0, depth: 0 } : this.#measure(entry);
       length += size.length + 4;
       depth = Math.max(depth, size.depth);
@@ -235,8 +239,9 @@ export class GuardedInterpreter extends Interpreter {
   #measureNamespace(content: ReadonlyMap<string, JinjaValue>): Size {
     let length = sumKeys(content);
     for (const entry of content.values()) {
-      if (entry.type === "NamespaceValue")
+      if (entry.type === "NamespaceValue") {
         throw templateFailed("puts a namespace into a namespace");
+      }
       length += this.#measure(entry).length + 4;
     }
     return { length, depth: 1 };

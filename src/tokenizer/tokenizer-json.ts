@@ -101,8 +101,9 @@ function readChatTemplate(value: unknown): string | undefined {
 }
 
 function checkModel(model: JsonObject): void {
-  if (model["type"] !== undefined && model["type"] !== "BPE")
+  if (model["type"] !== undefined && model["type"] !== "BPE") {
     throw unsupported("model.type", "is not BPE");
+  }
   for (const field of ["unk_token", "continuing_subword_prefix", "end_of_word_suffix", "dropout"]) {
     if (model[field]) throw unsupported(`model.${field}`, "is set");
   }
@@ -122,8 +123,9 @@ function checkPipeline(json: JsonObject): void {
   const pattern =
     isJsonObject(split) && isJsonObject(split["pattern"]) ? split["pattern"]["Regex"] : undefined;
   // An arbitrary pattern could backtrack for ever on ordinary text: only the known one is run.
-  if (pattern !== QWEN2_PATTERN)
+  if (pattern !== QWEN2_PATTERN) {
     throw unsupported("pre_tokenizer pattern", "is not the one of Qwen2");
+  }
   if (
     !isJsonObject(byteLevel) ||
     byteLevel["type"] !== "ByteLevel" ||
@@ -157,8 +159,9 @@ function readAddedTokens(value: unknown): readonly AddedToken[] {
     if (!isJsonObject(entry)) throw invalid(field, "must be an object");
     const { id, content, special } = entry;
     if (!isTokenId(id)) throw invalid(`${field}.id`, "is not a token id");
-    if (typeof content !== "string" || content === "")
+    if (typeof content !== "string" || content === "") {
       throw invalid(`${field}.content`, "must be a non-empty string");
+    }
     if (texts.has(content)) throw invalid(`${field}.content`, `repeats ${JSON.stringify(content)}`);
     texts.add(content);
     for (const flag of ["lstrip", "rstrip", "single_word"]) {
@@ -183,8 +186,9 @@ function readVocabulary(
   for (const [token, id] of Object.entries(value)) {
     if (!isTokenId(id)) throw invalid("model.vocab", `gives ${JSON.stringify(token)} no valid id`);
     if (added.has(token)) {
-      if (added.get(token) !== id)
+      if (added.get(token) !== id) {
         throw invalid("model.vocab", `and added_tokens differ on ${JSON.stringify(token)}`);
+      }
       continue;
     }
     if (token === "" || charsToBytes(token) === undefined) {
@@ -205,8 +209,9 @@ function listTokens(
   const numTokens = ids.size + addedTokens.length;
   const tokens: (string | undefined)[] = Array.from({ length: numTokens });
   const place = (id: number, text: string): void => {
-    if (id >= numTokens)
+    if (id >= numTokens) {
       throw invalid("vocabulary", `has ${numTokens} tokens but uses id ${id}: some id is missing`);
+    }
     if (tokens[id] !== undefined) throw invalid("vocabulary", `uses id ${id} twice`);
     tokens[id] = text;
   };

@@ -53,8 +53,9 @@ export function parseToolCall(
     const key = parameter[1] as string;
     const valueStart = position + parameter[0].length;
     const end = matchAt(PARAMETER_END, raw, valueStart);
-    if (end === null)
+    if (end === null) {
       return { error: `The parameter ${key} of the call to ${name} is not closed.` };
+    }
     values.push([key, parseValue(raw.slice(valueStart, end.index), allowedTypes(schema, key))]);
     position = end.index + end[0].length;
   }

@@ -7,7 +7,7 @@
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);
 
-const F16_VALUES = Float32Array.from({ length: 0x10000 }, (_, bits) => decodeF16(bits));
+const F16_VALUES = decodeAllF16();
 
 /** The value of 16 bits of an f16. */
 export function f16ToF32(bits: number): number {
@@ -46,6 +46,12 @@ export function f32ToBf16(value: number): number {
 export function f32BitsToBf16(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+function decodeAllF16(): Float32Array {
+  const values = new Float32Array(0x10000);
+  for (let bits = 0; bits < values.length; bits++) values[bits] = decodeF16(bits);
+  return values;
 }
 
 function decodeF16(bits: number): number {

@@ -66,7 +66,8 @@ class Worker {
   void barrier();
   // Memory of at least `bytes`, 64-byte aligned, private to this thread, undefined content, valid during this kernel.
   void* scratch(size_t bytes);
-  // The same, one block shared by all threads; every thread asks for the same size, before its first barrier().
+  // The same, one block shared by all threads; all ask for the same sizes in the same order, before their first
+  // barrier().
   void* shared_scratch(size_t bytes);
 
  private:

@@ -18,6 +18,9 @@ void copy(const Args& args, Worker& worker) {
 
 #define MIMO_KERNELS(KERNEL) \
   KERNEL(copy)               \
+  KERNEL(embedding)          \
+  KERNEL(linear)             \
+  KERNEL(experts)            \
   KERNEL(rms_norm)           \
   KERNEL(rope_table)         \
   KERNEL(rope)               \

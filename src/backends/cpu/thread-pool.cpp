@@ -10,8 +10,8 @@ namespace mimo {
 
 namespace {
 
-constexpr int SPINS = 1000;   // about 20 µs: longer than the usual spread of one command
-constexpr int YIELDS = 100;   // lets other threads of a busy machine finish the work being waited for
+constexpr int SPINS = 50;    // about 1 µs: longer spins cost far more on a busy machine than they gain on an idle one
+constexpr int YIELDS = 500;  // about 200 µs on an idle machine; on a busy one the awaited thread runs meanwhile
 
 inline void pause() {
 #if defined(__x86_64__)

@@ -32,10 +32,9 @@ constexpr int BLOCK = 512;
 constexpr int CODES_TILE_T = 8;
 constexpr int CODES_BLOCK = 4;  // chunks
 
-constexpr int64_t MAX_PANEL_ROWS = 32;
 constexpr int64_t PANEL_BYTES = 512 << 10;
 constexpr int64_t MAX_TILE_T = TILE_T > CODES_TILE_T ? TILE_T : CODES_TILE_T;
-constexpr int64_t SUMS_BYTES = MAX_PANEL_ROWS * MAX_TILE_T * 64;
+constexpr int64_t SUMS_BYTES = MAX_CLAIM * MAX_TILE_T * 64;
 
 constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -45,8 +44,8 @@ constexpr int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / st
 int64_t panel_row_bytes(int64_t columns) { return num_chunks(columns) * CHUNK * 4; }
 
 int64_t max_claim(int64_t columns, int64_t T) {
-  if (T <= MAX_FEW) return MAX_PANEL_ROWS;
-  return max(TILE_N, min(MAX_PANEL_ROWS, PANEL_BYTES / panel_row_bytes(columns) / TILE_N * TILE_N));
+  if (T <= MAX_FEW) return MAX_CLAIM;
+  return max(TILE_N, min(MAX_CLAIM, PANEL_BYTES / panel_row_bytes(columns) / TILE_N * TILE_N));
 }
 
 // Adds w[r] . x[t] over columns [begin, end) to the 16 lanes at sums + (r * TILE_T + t) * 16.
@@ -118,7 +117,7 @@ void multiply_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& i
                     float* panel) {
   const int64_t columns = w.columns, stride = panel_row_bytes(columns) / 4;
   const int64_t num_rows = end - begin, num_padded = round_up(num_rows, TILE_N);
-  const float* rows[MAX_PANEL_ROWS];
+  const float* rows[MAX_CLAIM];
   for (int64_t r = 0; r < num_rows; r++) {
     const Row row = w.row(begin + r);
     rows[r] = w.dtype == DType::F32 ? reinterpret_cast<const float*>(row.data) : panel + r * stride;

@@ -57,7 +57,8 @@ struct FormatKernels {
 const FormatKernels& format_kernels(DType dtype);
 inline bool is_quantised(const Weight& weight) { return format_kernels(weight.dtype).is_quantised; }
 
-// Weight rows that one claim of work should hold, for `rows` of them in all.
+constexpr int64_t MAX_CLAIM = 32;
+// Weight rows that one claim of work should hold, for `rows` of them in all; never more than MAX_CLAIM.
 int64_t claim_size(int64_t rows, int64_t columns, int64_t T, const Worker& worker);
 
 // Scratch for `multiply`: a panel of claim_size rows and its accumulators. Null where T needs none.

@@ -1,0 +1,96 @@
+// What a generation tells its reader, in order: progress of the prompt, pieces of output, and one `done` at the end.
+
+import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/sequence.ts";
+
+/** `stop`: the model ended its turn, or a stop string or id was met. `tool_calls`: it ended with calls to answer. */
+export type FinishReason = "stop" | "length" | "tool_calls";
+
+export interface TokenAlternative {
+  readonly token: number;
+  readonly text: string;
+  readonly logprob: number;
+}
+
+export interface TokenLogprobs extends TokenAlternative {
+  readonly top: readonly TokenAlternative[];
+}
+
+/** Counts of tokens, and where the time went, in milliseconds. */
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Of the completion. */
+  readonly reasoningTokens: number;
+  readonly queueMs: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+  readonly promptTokensPerSecond: number;
+  readonly tokensPerSecond: number;
+  readonly speculation: SpeculationUsage;
+}
+
+export interface SpeculationUsage {
+  readonly drafted: number;
+  readonly accepted: number;
+  /** Share of the drafts of MTP head k that the trunk accepted. */
+  readonly acceptedPerPosition: readonly number[];
+  /** Tokens per decoding step: 1 without speculation, at most 1 + the number of heads. */
+  readonly acceptLength: number;
+}
+
+export type GenerationEvent =
+  /** Prompt tokens processed so far; only for prompts longer than one step. */
+  | { readonly type: "progress"; readonly processed: number; readonly total: number }
+  | { readonly type: "text" | "reasoning"; readonly text: string }
+  | { readonly type: "tool_call_start"; readonly index: number }
+  /** A piece of the call's text in the model's own format, as it is written. */
+  | { readonly type: "tool_call"; readonly index: number; readonly text: string }
+  | {
+      readonly type: "tool_call_end";
+      readonly index: number;
+      readonly raw: string;
+      /** The parsed call, or why it could not be parsed. */
+      readonly call: ParsedToolCall;
+    }
+  /** One per token, where `logprobs` was asked for. */
+  | { readonly type: "logprobs"; readonly tokens: readonly TokenLogprobs[] }
+  | { readonly type: "done"; readonly finishReason: FinishReason; readonly usage: Usage };
+
+export type ParsedToolCall =
+  | { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> }
+  | { readonly error: string };
+
+export interface UsageInput {
+  readonly stats: SequenceStats;
+  readonly completionTokens: number;
+  readonly reasoningTokens: number;
+}
+
+export function usageOf({ stats, completionTokens, reasoningTokens }: UsageInput): Usage {
+  const { promptTokens, queueMs, prefillMs, decodeMs, decodeSteps } = stats;
+  const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
+  const perSecond = (count: number, ms: number): number => (ms > 0 ? (1000 * count) / ms : 0);
+  // The first token comes from the prefill step.
+  const decoded = Math.max(0, completionTokens - 1);
+  return {
+    promptTokens,
+    completionTokens,
+    reasoningTokens,
+    queueMs,
+    prefillMs,
+    decodeMs,
+    promptTokensPerSecond: perSecond(promptTokens, prefillMs),
+    tokensPerSecond: perSecond(decoded, decodeMs),
+    speculation: {
+      drafted: sum(stats.drafts),
+      accepted: sum(stats.accepted),
+      acceptedPerPosition: stats.drafts.map((drafts, k) => (drafts === 0 ? 0 : (stats.accepted[k] ?? 0) / drafts)),
+      acceptLength: decodeSteps === 0 ? 1 : decoded / decodeSteps,
+    },
+  };
+}
+
+export function finishReasonOf(finish: SequenceFinish, numToolCalls: number): FinishReason {
+  if (finish === "length") return "length";
+  return numToolCalls > 0 ? "tool_calls" : "stop";
+}

@@ -1,0 +1,152 @@
+// Token ids to events: decodes text, parts thinking and tool calls from it, and ends at stop strings.
+
+import type { SequenceOutput } from "../engine/sequence.ts";
+import type { Logprobs, TokenLogprob } from "../ops/sample/logprobs.ts";
+import type { ToolDefinition } from "../tokenizer/chat-request.ts";
+import { type OutputEvent, OutputParser } from "../tokenizer/output-parser.ts";
+import { StopStrings } from "../tokenizer/stop-strings.ts";
+import { StreamDecoder } from "../tokenizer/stream-decoder.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { parseToolCall } from "../tokenizer/tool-calls.ts";
+import { defined } from "../util/assert.ts";
+import {
+  finishReasonOf,
+  type GenerationEvent,
+  type TokenAlternative,
+  type TokenLogprobs,
+  usageOf,
+} from "./events.ts";
+
+export interface GenerationContext {
+  readonly tokenizer: Tokenizer;
+  /** Whether thinking and tool calls are told apart from text (chat), or all is text (completion). */
+  readonly structured: boolean;
+  /** Whether the prompt ended inside a thinking block. */
+  readonly thinking: boolean;
+  readonly tools: readonly ToolDefinition[];
+  readonly stop: readonly string[];
+  readonly stopTokens: ReadonlySet<number>;
+  readonly promptTokens: number;
+}
+
+/** Events of one generation. Leaving `outputs` early, after a stop string, frees the sequence. */
+export async function* generationEvents(
+  outputs: AsyncIterable<SequenceOutput>,
+  context: GenerationContext,
+): AsyncGenerator<GenerationEvent> {
+  const { tokenizer } = context;
+  const text = new TextPipeline(context);
+  let completionTokens = 0;
+  for await (const output of outputs) {
+    if (output.prefilled !== undefined) {
+      yield { type: "progress", processed: output.prefilled, total: context.promptTokens };
+    }
+    if (output.logprobs !== undefined && output.logprobs.length > 0) {
+      yield { type: "logprobs", tokens: output.logprobs.map((token) => describeLogprobs(tokenizer, token)) };
+    }
+    for (const token of output.tokens) {
+      completionTokens++;
+      // A token that ends the turn is not part of its text.
+      if (!context.stopTokens.has(token)) yield* text.push(token);
+      if (text.stopped) break;
+    }
+    if (output.finish === undefined && !text.stopped) continue;
+    yield* text.finish();
+    const { reasoningTokens, numToolCalls } = text;
+    const finishReason = finishReasonOf(text.stopped ? "stop" : defined(output.finish, "a finish reason"), numToolCalls);
+    yield { type: "done", finishReason, usage: usageOf({ stats: output.stats, completionTokens, reasoningTokens }) };
+    return;
+  }
+}
+
+/** Text of one generation, on its way to events. */
+class TextPipeline {
+  reasoningTokens = 0;
+  numToolCalls = 0;
+  readonly #context: GenerationContext;
+  readonly #parser: Pick<OutputParser, "push" | "finish">;
+  readonly #stops: StopStrings;
+  #stopped = false;
+  #inReasoning: boolean;
+
+  constructor(context: GenerationContext) {
+    this.#context = context;
+    const { tokenizer, thinking } = context;
+    this.#parser = context.structured ? new OutputParser(tokenizer, { thinking }) : plainParser(tokenizer);
+    this.#stops = new StopStrings(context.stop);
+    this.#inReasoning = context.thinking;
+  }
+
+  /** Whether a stop string was found. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  *push(token: number): Generator<GenerationEvent> {
+    const events = this.#parser.push(token);
+    if (this.#inReasoning) this.reasoningTokens++;
+    for (const event of events) {
+      yield* this.#translate(event);
+      if (this.#stopped) return;
+    }
+  }
+
+  *finish(): Generator<GenerationEvent> {
+    if (this.#stopped) return;
+    for (const event of this.#parser.finish()) yield* this.#translate(event);
+    yield* this.#flushStops();
+  }
+
+  *#translate(event: OutputEvent): Generator<GenerationEvent> {
+    switch (event.type) {
+      case "text": {
+        this.#inReasoning = false;
+        const { text, stop } = this.#stops.push(event.text);
+        if (text !== "") yield { type: "text", text };
+        this.#stopped = stop !== undefined;
+        return;
+      }
+      case "reasoning":
+        this.#inReasoning = true;
+        yield event;
+        return;
+      case "tool_call_start":
+        this.#inReasoning = false;
+        yield* this.#flushStops();
+        yield event;
+        return;
+      case "tool_call":
+        yield event;
+        return;
+      case "tool_call_end": {
+        this.numToolCalls++;
+        const call = event.complete
+          ? parseToolCall(event.raw, this.#context.tools)
+          : { error: "The call was cut off before </tool_call>." };
+        yield { type: "tool_call_end", index: event.index, raw: event.raw, call };
+        return;
+      }
+      default:
+        event satisfies never;
+    }
+  }
+
+  *#flushStops(): Generator<GenerationEvent> {
+    const held = this.#stops.flush();
+    if (held !== "") yield { type: "text", text: held };
+  }
+}
+
+/** A completion's output: all of it is text. */
+function plainParser(tokenizer: Tokenizer): Pick<OutputParser, "push" | "finish"> {
+  const decoder = new StreamDecoder(tokenizer);
+  return {
+    push: (token) => [{ type: "text", text: decoder.push(token) }],
+    finish: () => [{ type: "text", text: decoder.flush() }],
+  };
+}
+
+function describeLogprobs(tokenizer: Tokenizer, { token, logprob, top }: Logprobs): TokenLogprobs {
+  const describe = (one: TokenLogprob): TokenAlternative => ({ ...one, text: tokenizer.decode([one.token]) });
+  return { ...describe({ token, logprob }), top: top.map(describe) };
+}

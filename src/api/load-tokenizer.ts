@@ -1,0 +1,38 @@
+// The tokenizer of a checkpoint: side files of a Hugging Face folder, or the key-values of a GGUF file.
+
+import { join } from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { fromGgufTokenizer, type TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
+import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { MimoError } from "../util/errors.ts";
+
+/** Undefined where the checkpoint has no tokenizer: such a model still runs on token ids. */
+export function loadTokenizer(checkpoint: Checkpoint): Tokenizer | undefined {
+  const files = tokenizerFiles(checkpoint);
+  return files === undefined ? undefined : Tokenizer.fromJson(files.tokenizerJson, files.tokenizerConfig);
+}
+
+/** tokenizer.json and tokenizer_config.json, read or made from GGUF key-values. */
+export function tokenizerFiles(checkpoint: Checkpoint): TokenizerFiles | undefined {
+  if (checkpoint.format === "gguf") {
+    if (!checkpoint.metadata.has("tokenizer.ggml.tokens")) return undefined;
+    return fromGgufTokenizer(new Map([...checkpoint.metadata].map(([key, { value }]) => [key, value])));
+  }
+  const tokenizerJson = readJson(checkpoint, "tokenizer.json");
+  if (tokenizerJson === undefined) return undefined;
+  const config = readJson(checkpoint, "tokenizer_config.json") as Readonly<Record<string, unknown>> | undefined;
+  // Newer exports keep the template in a file of its own, which then counts.
+  const template = checkpoint.readText("chat_template.jinja");
+  const tokenizerConfig = template === undefined ? config : { ...config, chat_template: template };
+  return { tokenizerJson, tokenizerConfig };
+}
+
+function readJson(checkpoint: Checkpoint, name: string): unknown {
+  const text = checkpoint.readText(name);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MimoError("checkpoint_invalid", `${join(checkpoint.path, name)}: expected JSON, found ${(cause as Error).message}.`, { cause });
+  }
+}

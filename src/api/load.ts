@@ -1,0 +1,99 @@
+// Loads a checkpoint: validates options, chooses a backend, starts the engine's worker.
+
+import type { BackendName } from "../backends/backend.ts";
+import { cpuBackendStatus } from "../backends/cpu/addon.ts";
+import { openCheckpoint } from "../checkpoint/checkpoint.ts";
+import { EngineClient } from "../engine/client.ts";
+import type { MtpMode } from "../engine/speculator.ts";
+import type { Activations } from "../ops/linear/linear.ts";
+import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
+import { MimoError } from "../util/errors.ts";
+import { loadTokenizer } from "./load-tokenizer.ts";
+import { Mimo } from "./mimo.ts";
+import { refuseUnknownKeys } from "./request.ts";
+
+export interface LoadOptions {
+  /** Default: cpu where the addon is built, otherwise reference, with a warning. */
+  readonly backend?: BackendName | undefined;
+  /** Threads of the cpu backend. Default: all cores. */
+  readonly threads?: number | undefined;
+  /** Tokens, prompt and answer, that all sequences together can hold. Default: the model's context, at most 32768. */
+  readonly contextLength?: number | undefined;
+  /** Sequences that run at once; more wait. Default 8. */
+  readonly maxSequences?: number | undefined;
+  /** Rows of a step, and so the largest chunk of a prompt. Default 512. */
+  readonly chunkSize?: number | undefined;
+  /** Element type of the KV cache. Default f16. */
+  readonly kvDType?: KvDType | undefined;
+  /** How activations meet quantised weights. Default "exact". */
+  readonly activations?: Activations | undefined;
+  /** What MTP heads after the first read: the trunk's hidden state, or the head before. Default "parallel". */
+  readonly mtp?: MtpMode | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Receives what had to be assumed, as sentences. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
+}
+
+const LOAD_KEYS: readonly (keyof LoadOptions)[] = [
+  "backend", "threads", "contextLength", "maxSequences", "chunkSize", "kvDType", "activations", "mtp", "signal", "onWarning",
+];
+
+/**
+ * Loads a Hugging Face folder or a GGUF file. Throws `not_found`, `checkpoint_invalid`, `checkpoint_unsupported`,
+ * `backend_unavailable`, `out_of_memory`, `invalid_argument`, `aborted`.
+ */
+export async function load(path: string, options: LoadOptions = {}): Promise<Mimo> {
+  refuseUnknownKeys(options, LOAD_KEYS);
+  checkChoices(options);
+  const { contextLength, maxSequences = 8, chunkSize = 512, mtp = "parallel", signal } = options;
+  const warn = options.onWarning ?? ((): void => {});
+  const backend = options.backend ?? defaultBackend(warn);
+  // Opened here for its tokenizer; the worker maps the weights itself.
+  using checkpoint = openCheckpoint(path);
+  const tokenizer = loadTokenizer(checkpoint);
+  const client = await EngineClient.start(
+    {
+      path,
+      backend,
+      threads: options.threads,
+      engine: {
+        maxTokens: positive("contextLength", contextLength),
+        maxSequences: positive("maxSequences", maxSequences),
+        maxRows: positive("chunkSize", chunkSize),
+        kvDType: options.kvDType ?? "f16",
+        activations: options.activations ?? "exact",
+        mtpMode: mtp,
+        numTokens: tokenizer?.numTokens,
+      },
+    },
+    signal,
+  );
+  for (const warning of client.info.warnings) warn(warning);
+  return new Mimo(client, tokenizer, mtp);
+}
+
+function defaultBackend(warn: (warning: string) => void): BackendName {
+  const status = cpuBackendStatus();
+  if (status.isAvailable) return "cpu";
+  warn(`${status.reason} The reference backend is used instead; it gives the same results, about a hundred times slower. ${status.remedy}`);
+  return "reference";
+}
+
+function checkChoices(options: LoadOptions): void {
+  const choices: readonly (readonly [keyof LoadOptions, readonly string[]])[] = [
+    ["backend", ["cpu", "reference"]],
+    ["kvDType", KV_DTYPES],
+    ["activations", ["exact", "quantised"]],
+    ["mtp", ["parallel", "chained"]],
+  ];
+  for (const [key, allowed] of choices) {
+    const value = options[key];
+    if (value === undefined || (typeof value === "string" && allowed.includes(value))) continue;
+    throw new MimoError("invalid_argument", `${key} must be one of ${allowed.join(", ")}, found ${String(value)}.`, { param: key });
+  }
+}
+
+function positive<T extends number | undefined>(param: string, value: T): T {
+  if (value === undefined || (Number.isInteger(value) && value > 0 && value <= 2 ** 31)) return value;
+  throw new MimoError("invalid_argument", `${param} must be a positive integer, found ${value}.`, { param });
+}

@@ -1,0 +1,166 @@
+// A loaded model as programs use it: chat and complete as streams of events, generate for the whole, and the raw
+// logits and hidden states for those who want to look inside. The engine runs in a worker; the event loop stays free.
+
+import { EngineClient } from "../engine/client.ts";
+import type { EvaluatedRows } from "../engine/evaluate.ts";
+import type { EngineInfo } from "../engine/protocol.ts";
+import type { MtpMode } from "../engine/speculator.ts";
+import { encodeChat } from "../tokenizer/chat.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { MimoError } from "../util/errors.ts";
+import type { FinishReason, GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "./events.ts";
+import { generationEvents } from "./generation.ts";
+import {
+  CHAT_KEYS,
+  type ChatOptions,
+  COMPLETE_KEYS,
+  type CompleteOptions,
+  refuseUnknownKeys,
+  toSequenceRequest,
+} from "./request.ts";
+
+/** A generation that has ended. */
+export interface Generation {
+  readonly text: string;
+  readonly reasoning: string;
+  readonly toolCalls: readonly ParsedToolCall[];
+  readonly logprobs: readonly TokenLogprobs[];
+  readonly finishReason: FinishReason;
+  readonly usage: Usage;
+}
+
+export interface EvaluateOptions {
+  /** Rows of this MTP head instead of the trunk's: row t reads token t + mtpHead + 1. */
+  readonly mtpHead?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Float32 rows, end to end. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: Float32Array;
+}
+
+export class Mimo implements AsyncDisposable {
+  /** What was loaded: architecture, backend, cache sizes, warnings. */
+  readonly info: EngineInfo;
+  readonly #client: EngineClient;
+  readonly #tokenizer: Tokenizer | undefined;
+  readonly #mtpMode: MtpMode;
+
+  /** Use `load`. */
+  constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode) {
+    this.#client = client;
+    this.#tokenizer = tokenizer;
+    this.#mtpMode = mtpMode;
+    this.info = client.info;
+  }
+
+  /** Throws `invalid_argument` where the checkpoint has no tokenizer. */
+  get tokenizer(): Tokenizer {
+    if (this.#tokenizer !== undefined) return this.#tokenizer;
+    throw new MimoError("invalid_argument", "This checkpoint has no tokenizer, so it takes and gives token ids only.", {
+      remedy: "Put tokenizer.json beside the weights, or use logits() and hiddenStates() with ids.",
+    });
+  }
+
+  /** The next turn of a conversation, in the checkpoint's own chat format. Throws `invalid_argument`, `template_failed`, `context_length_exceeded`, `aborted`. */
+  async *chat(options: ChatOptions): AsyncGenerator<GenerationEvent> {
+    refuseUnknownKeys(options, CHAT_KEYS);
+    const { messages, tools = [], thinking } = options;
+    const prompt = encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking });
+    // Where thinking is on, the model opens its thinking block itself.
+    yield* this.#generate(options, prompt.ids, { structured: true, thinking: prompt.thinking, tools });
+  }
+
+  /** What follows a text or token ids, with nothing added. Throws as `chat`. */
+  async *complete(options: CompleteOptions): AsyncGenerator<GenerationEvent> {
+    refuseUnknownKeys(options, COMPLETE_KEYS);
+    const { prompt } = options;
+    const ids = typeof prompt === "string" ? this.tokenizer.encode(prompt) : prompt;
+    yield* this.#generate(options, ids, { structured: false, thinking: false, tools: [] });
+  }
+
+  /** The whole answer at once: `chat` where there are messages, `complete` where there is a prompt. */
+  async generate(options: ChatOptions | CompleteOptions): Promise<Generation> {
+    return collect("messages" in options ? this.chat(options) : this.complete(options));
+  }
+
+  /** Logits of every position, [T, V]: row t predicts token t + 1. */
+  async logits(ids: readonly number[], options: EvaluateOptions = {}): Promise<Matrix> {
+    return concatenate(this.logitRows(ids, options));
+  }
+
+  /** The rows of `logits` as they are computed. */
+  logitRows(ids: readonly number[], options: EvaluateOptions = {}): AsyncGenerator<EvaluatedRows> {
+    const { mtpHead, signal } = options;
+    return this.#client.evaluate({ ids, mtpHead, mtpMode: this.#mtpMode, output: "logits" }, signal);
+  }
+
+  /** Hidden states of every position before the final norm, [T, D]. */
+  async hiddenStates(ids: readonly number[], options: Pick<EvaluateOptions, "signal"> = {}): Promise<Matrix> {
+    return concatenate(this.#client.evaluate({ ids, mtpMode: this.#mtpMode, output: "hidden" }, options.signal));
+  }
+
+  /** Ends the engine and frees its memory; running generations fail with `disposed`. */
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #generate(
+    options: ChatOptions | CompleteOptions,
+    ids: readonly number[],
+    shape: { structured: boolean; thinking: boolean; tools: NonNullable<ChatOptions["tools"]> },
+  ): AsyncGenerator<GenerationEvent> {
+    const { tokenizer } = this;
+    const { config, contextLength } = this.info;
+    const eosTokenIds = [...new Set([...config.eosTokenIds, ...tokenizer.eosIds])];
+    const request = toSequenceRequest(options, ids, { eosTokenIds, contextLength, vocabSize: config.vocabSize });
+    return generationEvents(this.#client.submit(request, options.signal), {
+      tokenizer,
+      ...shape,
+      stop: options.stop ?? [],
+      stopTokens: new Set(request.stopTokens),
+      promptTokens: ids.length,
+    });
+  }
+}
+
+/** Events put together. */
+async function collect(events: AsyncIterable<GenerationEvent>): Promise<Generation> {
+  let text = "";
+  let reasoning = "";
+  const toolCalls: ParsedToolCall[] = [];
+  const logprobs: TokenLogprobs[] = [];
+  for await (const event of events) {
+    if (event.type === "text") text += event.text;
+    else if (event.type === "reasoning") reasoning += event.text;
+    else if (event.type === "tool_call_end") toolCalls.push(event.call);
+    else if (event.type === "logprobs") logprobs.push(...event.tokens);
+    else if (event.type === "done") {
+      return { text, reasoning, toolCalls, logprobs, finishReason: event.finishReason, usage: event.usage };
+    }
+  }
+  throw new MimoError("internal", "The generation ended without saying why.");
+}
+
+async function concatenate(parts: AsyncIterable<EvaluatedRows>): Promise<Matrix> {
+  const all: Float32Array[] = [];
+  let columns = 0;
+  for await (const { values, width } of parts) {
+    all.push(values);
+    columns = width;
+  }
+  const values = new Float32Array(all.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of all) {
+    values.set(part, offset);
+    offset += part.length;
+  }
+  return { rows: columns === 0 ? 0 : values.length / columns, columns, values };
+}

@@ -1,0 +1,146 @@
+// The engine from outside: requests in, async iterators of outputs out; the worker thread stays hidden.
+//
+// Leaving an iterator early, aborting its signal or disposing the client frees the request's memory within one step.
+// A dead worker fails every open request; none waits for ever.
+
+import { Worker } from "node:worker_threads";
+import { abortedError, fromSerializedError, MimoError } from "../util/errors.ts";
+import { AsyncQueue } from "../util/async-queue.ts";
+import type { EvaluatedRows, EvaluateRequest } from "./evaluate.ts";
+import type { EngineInfo, FromWorker, ToWorker, WorkerOptions } from "./protocol.ts";
+import type { SequenceOutput, SequenceRequest } from "./sequence.ts";
+
+type Item = SequenceOutput | readonly EvaluatedRows[];
+
+export class EngineClient {
+  readonly info: EngineInfo;
+  readonly #worker: Worker;
+  readonly #open = new Map<number, AsyncQueue<Item>>();
+  #nextId = 1;
+  #failure: MimoError | undefined;
+
+  /** Loads a model in a worker. Throws what loading throws; an aborted signal ends the worker. */
+  static async start(options: WorkerOptions, signal?: AbortSignal): Promise<EngineClient> {
+    signal?.throwIfAborted();
+    const worker = spawnWorker(options);
+    const stop = (): unknown => worker.terminate();
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      return new EngineClient(worker, await ready(worker));
+    } catch (error) {
+      await worker.terminate();
+      throw signal?.aborted === true ? abortedError(signal.reason) : error;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  private constructor(worker: Worker, info: EngineInfo) {
+    this.#worker = worker;
+    this.info = info;
+    worker.on("message", (message: FromWorker) => this.#receive(message));
+    worker.on("error", (error) => this.#fail(new MimoError("internal", `The engine stopped: ${error.message}`, { cause: error })));
+    worker.on("exit", () => this.#fail(new MimoError("disposed", "The model was closed.")));
+    // An idle engine does not keep a program alive; an open request does.
+    worker.unref();
+  }
+
+  /** Outputs of one sequence, step by step, ending with the one that has `finish`. */
+  async *submit(request: Omit<SequenceRequest, "id">, signal?: AbortSignal): AsyncGenerator<SequenceOutput> {
+    const id = this.#nextId++;
+    for await (const item of this.#request(id, { type: "submit", request: { ...request, id } }, signal)) {
+      const output = item as SequenceOutput;
+      yield output;
+      if (output.finish !== undefined) return;
+    }
+  }
+
+  /** Rows of logits or hidden states of a text, in order. */
+  async *evaluate(request: EvaluateRequest, signal?: AbortSignal): AsyncGenerator<EvaluatedRows> {
+    const id = this.#nextId++;
+    for await (const item of this.#request(id, { type: "evaluate", id, request }, signal)) {
+      yield* item as readonly EvaluatedRows[];
+    }
+  }
+
+  /** Ends the worker. Open requests fail with `disposed`. */
+  async close(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    const exited = new Promise((resolve) => this.#worker.once("exit", resolve));
+    this.#post({ type: "close" });
+    this.#fail(new MimoError("disposed", "The model was closed."));
+    await exited;
+  }
+
+  async *#request(id: number, message: ToWorker, signal: AbortSignal | undefined): AsyncGenerator<Item> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (signal?.aborted === true) throw abortedError(signal.reason);
+    const queue = new AsyncQueue<Item>();
+    const abort = (): void => queue.fail(abortedError(signal?.reason));
+    signal?.addEventListener("abort", abort, { once: true });
+    if (this.#open.size === 0) this.#worker.ref();
+    this.#open.set(id, queue);
+    this.#post(message);
+    try {
+      yield* queue;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#open.delete(id);
+      if (this.#open.size === 0) this.#worker.unref();
+      // The worker ignores an abort of what has already ended.
+      if (this.#failure === undefined) this.#post({ type: "abort", id });
+    }
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case "ready":
+        break;
+      case "step":
+        for (const output of message.outputs) this.#open.get(output.id)?.push(output);
+        break;
+      case "rows":
+        this.#open.get(message.id)?.push(message.rows);
+        if (message.done) this.#open.get(message.id)?.end();
+        break;
+      case "failed":
+        if (message.id === undefined) this.#fail(fromSerializedError(message.error));
+        else this.#open.get(message.id)?.fail(fromSerializedError(message.error));
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #fail(error: MimoError): void {
+    this.#failure ??= error;
+    for (const queue of this.#open.values()) queue.fail(this.#failure);
+  }
+}
+
+/** The worker beside this file: TypeScript in development, JavaScript once built. */
+function spawnWorker(options: WorkerOptions): Worker {
+  const isSource = import.meta.url.endsWith(".ts");
+  const file = new URL(isSource ? "./worker.ts" : "./worker.js", import.meta.url);
+  const loader = new URL("../../scripts/ts-loader.mjs", import.meta.url);
+  return new Worker(file, { workerData: options, ...(isSource ? { execArgv: ["--import", loader.href] } : {}) });
+}
+
+function ready(worker: Worker): Promise<EngineInfo> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void): void => {
+      for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+      act();
+    };
+    worker.on("message", (message: FromWorker) => {
+      if (message.type === "ready") settle(() => resolve(message.info));
+      else if (message.type === "failed") settle(() => reject(fromSerializedError(message.error)));
+    });
+    worker.on("error", (error) => settle(() => reject(error)));
+    worker.on("exit", () => settle(() => reject(new MimoError("internal", "The engine's worker ended while loading."))));
+  });
+}

@@ -1,0 +1,48 @@
+// Messages between a client and the engine's worker. Plain data only; at most one message per step towards the client.
+
+import type { CacheSizes } from "../cache/geometry.ts";
+import type { BackendName } from "../backends/backend.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { SerializedError } from "../util/errors.ts";
+import type { EngineOptions } from "./engine.ts";
+import type { EvaluatedRows, EvaluateRequest } from "./evaluate.ts";
+import type { SequenceOutput, SequenceRequest } from "./sequence.ts";
+
+/** What the worker is started with. */
+export interface WorkerOptions {
+  readonly path: string;
+  readonly backend: BackendName;
+  readonly threads?: number | undefined;
+  readonly variant?: string | undefined;
+  readonly engine: Omit<EngineOptions, "maxTokens"> & {
+    /** Undefined: the model's own context, as far as DEFAULT_CONTEXT. */
+    readonly maxTokens: number | undefined;
+  };
+}
+
+/** Tokens of cache where the caller does not say: a long conversation, small beside the weights. */
+export const DEFAULT_CONTEXT = 32_768;
+
+/** What is known once the model is loaded. */
+export interface EngineInfo {
+  readonly config: ModelConfig;
+  readonly numMtpHeads: number;
+  readonly backend: string;
+  readonly contextLength: number;
+  readonly cacheSizes: CacheSizes;
+  readonly warnings: readonly string[];
+  readonly loadMs: number;
+}
+
+export type ToWorker =
+  | { readonly type: "submit"; readonly request: SequenceRequest }
+  | { readonly type: "abort"; readonly id: number }
+  | { readonly type: "evaluate"; readonly id: number; readonly request: EvaluateRequest }
+  | { readonly type: "close" };
+
+export type FromWorker =
+  | { readonly type: "ready"; readonly info: EngineInfo }
+  | { readonly type: "step"; readonly outputs: readonly SequenceOutput[] }
+  | { readonly type: "rows"; readonly id: number; readonly rows: readonly EvaluatedRows[]; readonly done: boolean }
+  /** One request failed; without an id, the engine did, and with it every request. */
+  | { readonly type: "failed"; readonly id?: number; readonly error: SerializedError };

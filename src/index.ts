@@ -1,0 +1,19 @@
+// The public interface of mimo-flash.
+
+export { load, type LoadOptions } from "./api/load.ts";
+export { Mimo, type EvaluateOptions, type Generation, type Matrix } from "./api/mimo.ts";
+export type { ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
+export type {
+  FinishReason,
+  GenerationEvent,
+  ParsedToolCall,
+  SpeculationUsage,
+  TokenAlternative,
+  TokenLogprobs,
+  Usage,
+} from "./api/events.ts";
+export type { ChatMessage, ChatRole, ChatToolCall, TextPart, ToolDefinition } from "./tokenizer/chat-request.ts";
+export { Tokenizer } from "./tokenizer/tokenizer.ts";
+export { openCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.ts";
+export type { TensorInfo } from "./checkpoint/tensor-info.ts";
+export { MimoError, type ErrorCode } from "./util/errors.ts";
