@@ -47,20 +47,12 @@ export async function buildAddon({ force = false, log = console.log } = {}) {
   await acquireLock(log);
   try {
     const stamp = hashSources();
-    const current =
-      existsSync(addonPath) && existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp;
+    const current = existsSync(addonPath) && existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp;
     if (current && !force) return "current";
     log("Building the CPU addon (a minute or two, once) …");
     const started = performance.now();
     if (force) rmSync(cmakeDir, { recursive: true, force: true });
-    await run("cmake", [
-      "-S",
-      root,
-      "-B",
-      cmakeDir,
-      `-DNODE_API_HEADERS=${headers}`,
-      "-DCMAKE_BUILD_TYPE=Release",
-    ]);
+    await run("cmake", ["-S", root, "-B", cmakeDir, `-DNODE_API_HEADERS=${headers}`, "-DCMAKE_BUILD_TYPE=Release"]);
     await run("cmake", ["--build", cmakeDir, "--parallel", String(availableParallelism())]);
     cpSync(join(cmakeDir, "mimo_cpu.node"), `${addonPath}.new`);
     renameSync(`${addonPath}.new`, addonPath);
@@ -76,10 +68,7 @@ function findHeaders() {
   try {
     return createRequire(import.meta.url)("node-api-headers").include_dir;
   } catch {
-    throw new AddonBuildError(
-      "the package node-api-headers is not installed.",
-      "Run `npm install`, then try again.",
-    );
+    throw new AddonBuildError("the package node-api-headers is not installed.", "Run `npm install`, then try again.");
   }
 }
 
@@ -102,7 +91,7 @@ function hashSources() {
       .filter((name) => /\.(cpp|h)$/.test(name))
       .map((name) => join(folder, name)),
   );
-  for (const file of ["CMakeLists.txt", ...sources.sort()])
+  for (const file of ["CMakeLists.txt", ...sources.sort((a, b) => (a < b ? -1 : 1))])
     hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest("hex");
 }
@@ -141,26 +130,14 @@ async function run(command, args) {
     child.once("error", reject);
     child.once("close", resolve);
   }).catch(() => {
-    throw new AddonBuildError(
-      `${command} was not found.`,
-      `Install CMake and a C++17 compiler. ${installHint()}`,
-    );
+    throw new AddonBuildError(`${command} was not found.`, `Install CMake and a C++17 compiler. ${installHint()}`);
   });
   if (exitCode === 0) return;
-  if (
-    /No CMAKE_CXX_COMPILER|CMAKE_CXX_COMPILER not set|compiler.*(not found|not able to compile)/i.test(
-      output,
-    )
-  ) {
-    throw new AddonBuildError(
-      "no working C++ compiler was found.",
-      `Install one. ${installHint()}`,
-    );
+  if (/No CMAKE_CXX_COMPILER|CMAKE_CXX_COMPILER not set|compiler.*(not found|not able to compile)/i.test(output)) {
+    throw new AddonBuildError("no working C++ compiler was found.", `Install one. ${installHint()}`);
   }
   const errors = output.split("\n").filter((line) => /error|CMake Error/i.test(line));
-  const tail = (
-    errors.length > 0 ? errors.slice(0, 12) : output.trimEnd().split("\n").slice(-12)
-  ).join("\n  ");
+  const tail = (errors.length > 0 ? errors.slice(0, 12) : output.trimEnd().split("\n").slice(-12)).join("\n  ");
   throw new AddonBuildError(
     `${command} failed with exit code ${exitCode}:\n  ${tail}`,
     `See the lines above; a compiler as old as GCC 10 or Clang 12 should do. "npm run build:addon" starts afresh.`,
@@ -168,8 +145,7 @@ async function run(command, args) {
 }
 
 function installHint() {
-  if (process.platform === "darwin")
-    return "On macOS: `xcode-select --install` and `brew install cmake`.";
+  if (process.platform === "darwin") return "On macOS: `xcode-select --install` and `brew install cmake`.";
   return "On Debian and Ubuntu: `apt-get install g++ cmake make`; on Fedora: `dnf install gcc-c++ cmake make`.";
 }
 

@@ -5,22 +5,16 @@
 #pragma once
 
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "failure.h"
 #include "kernel.h"
 #include "slot-table.h"
 #include "thread-pool.h"
 #include "variants.h"
 
 namespace mimo {
-
-// A MimoError in the making: `code` is one of src/util/errors.ts.
-struct Failure : std::runtime_error {
-  Failure(const char* code, const std::string& message) : std::runtime_error(message), code(code) {}
-  const char* code;
-};
 
 class Memory;
 

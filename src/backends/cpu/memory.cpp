@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "device.h"
+#include "failure.h"
 
 namespace mimo {
 

@@ -358,10 +358,9 @@ Tile make_tile(const Problem& p, const RowRun* runs, int64_t index) {
   const int64_t kv_head = index / p.head_blocks % p.G, block = index % p.head_blocks;
   const int64_t num_heads = min_of(p.group - block * MAX_LANES, MAX_LANES);
   const int64_t last_row = run.row + run.num_rows - 1;
-  return {p,       run.row,   run.num_rows,
-          kv_head, kv_head * p.group + block * MAX_LANES,
-          num_heads, round_up(run.num_rows * num_heads, 16),
-          p.first_key(run.row), p.position(last_row) + 1};
+  const int64_t head = kv_head * p.group + block * MAX_LANES;
+  const int64_t lanes = round_up(run.num_rows * num_heads, 16);
+  return {p, run.row, run.num_rows, kv_head, head, num_heads, lanes, p.first_key(run.row), p.position(last_row) + 1};
 }
 
 // Every split of a tile in one go: enough where there are more tiles than threads.

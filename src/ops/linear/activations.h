@@ -19,14 +19,31 @@ struct alignas(64) QuantisedChunk {
   int32_t start[16];  // -DOT_OFFSET * sum of codes: where dot_offset starts from
 };
 
-// The product of transposed codes with one chunk of activations, added to `sum`: exact integers within a group.
-template <bool HAS_OFFSETS>
-MIMO_INLINE f32x16 add_product(const i8x64 (&codes)[4], f32x16 scales, f32x16 offsets, const QuantisedChunk& x,
-                               f32x16 sum) {
-  i32x16 dots = load_i32(x.start);
-  for (int j = 0; j < 4; j++) dots = dot_offset(dots, codes[j], load_i8x64(x.codes + 64 * j));
-  sum = fma(to_f32(dots), mul(scales, load(x.scales)), sum);
-  return HAS_OFFSETS ? fma(offsets, load(x.sums), sum) : sum;
+// A chunk of a weight row in registers, in the same layout.
+struct LaneCodes {
+  i8x64 codes[4];
+  f32x16 scales, offsets;
+};
+
+// sums[r][t] gains the product of w[r] with a chunk of x[t]: exact integers within a group, then a fused step each
+// for scales and offsets.
+template <bool HAS_OFFSETS, int ROWS, int T>
+MIMO_INLINE void add_products(const LaneCodes (&w)[ROWS], const QuantisedChunk* const (&x)[T], int64_t chunk,
+                              f32x16 (&sums)[ROWS][T]) {
+  for (int t = 0; t < T; t++) {
+    const QuantisedChunk& row = x[t][chunk];
+    i32x16 dots[ROWS];
+    for (i32x16& dot : dots) dot = load_i32(row.start);
+    for (int j = 0; j < 4; j++) {
+      const i8x64 codes = load_i8x64(row.codes + 64 * j);
+      for (int r = 0; r < ROWS; r++) dots[r] = dot_offset(dots[r], w[r].codes[j], codes);
+    }
+    const f32x16 scales = load(row.scales);
+    for (int r = 0; r < ROWS; r++) sums[r][t] = fma(to_f32(dots[r]), mul(w[r].scales, scales), sums[r][t]);
+    if constexpr (HAS_OFFSETS) {
+      for (int r = 0; r < ROWS; r++) sums[r][t] = fma(w[r].offsets, load(row.sums), sums[r][t]);
+    }
+  }
 }
 
 inline int64_t num_chunks(int64_t columns) { return (columns + CHUNK - 1) / CHUNK; }

@@ -18,14 +18,21 @@ template <class Format> void unpack(const Row& row, int64_t columns, float* out)
   if (k < columns) unpack_last<Format>(row, k, static_cast<int>(columns - k), out + k);
 }
 
+template <class Format> MIMO_INLINE LaneCodes to_lanes(Codes chunk) {
+  transpose(chunk.codes);
+  LaneCodes lanes = {{chunk.codes[0], chunk.codes[1], chunk.codes[2], chunk.codes[3]}, transpose(chunk.scales), zero()};
+  if constexpr (Format::HAS_OFFSETS) lanes.offsets = transpose(chunk.offsets);
+  return lanes;
+}
+
 template <class Format> void unpack_codes(const Row& row, int64_t columns, CodeChunk* out) {
   for (int64_t k = 0; k < columns; k += CHUNK, out++) {
-    Codes chunk = k + CHUNK <= columns ? decode<Format>(row, k)
-                                       : decode_last<Format>(row, k, static_cast<int>(columns - k));
-    transpose(chunk.codes);
-    for (int j = 0; j < 4; j++) store_i8x64(out->codes + 64 * j, chunk.codes[j]);
-    store(out->scales, transpose(chunk.scales));
-    if constexpr (Format::HAS_OFFSETS) store(out->offsets, transpose(chunk.offsets));
+    const int64_t left = columns - k;
+    const LaneCodes lanes = to_lanes<Format>(left >= CHUNK ? decode<Format>(row, k)
+                                                           : decode_last<Format>(row, k, static_cast<int>(left)));
+    for (int j = 0; j < 4; j++) store_i8x64(out->codes + 64 * j, lanes.codes[j]);
+    store(out->scales, lanes.scales);
+    if constexpr (Format::HAS_OFFSETS) store(out->offsets, lanes.offsets);
   }
 }
 
@@ -69,43 +76,51 @@ template <class Format, int T> struct Few {
     }
   }
 
+  // Weight rows [n, n + ROWS): each load of activations serves them all.
+  template <int ROWS>
+  static void multiply_codes(const Matrix& w, int64_t n, const QuantisedChunk* const (&x)[T], const Output& out) {
+    f32x16 sums[ROWS][T];
+    for (auto& row : sums) for (f32x16& sum : row) sum = zero();
+    LaneCodes lanes[ROWS];
+    int64_t k = 0;
+    for (; k + CHUNK <= w.columns; k += CHUNK) {
+      for (int r = 0; r < ROWS; r++) lanes[r] = to_lanes<Format>(decode<Format>(w.row(n + r), k));
+      add_products<Format::HAS_OFFSETS>(lanes, x, k / CHUNK, sums);
+    }
+    if (k < w.columns) {
+      const int count = static_cast<int>(w.columns - k);
+      for (int r = 0; r < ROWS; r++) lanes[r] = to_lanes<Format>(decode_last<Format>(w.row(n + r), k, count));
+      add_products<Format::HAS_OFFSETS>(lanes, x, k / CHUNK, sums);
+    }
+    for (int r = 0; r < ROWS; r++) {
+      for (int t = 0; t < T; t++) out.put(t, n + r, hsum(sums[r][t]));
+    }
+  }
+
   static void multiply_quantised(const Matrix& w, int64_t begin, int64_t end, const QuantisedChunk* const* x,
                                  const Output& out) {
     const QuantisedChunk* rows[T];
     for (int t = 0; t < T; t++) rows[t] = x[t];
-    for (int64_t n = begin; n < end; n++) {
-      const Row row = w.row(n);
-      f32x16 sums[T];
-      for (f32x16& sum : sums) sum = zero();
-      const auto add_chunk = [&](int64_t k, Codes chunk) {
-        transpose(chunk.codes);
-        const f32x16 scales = transpose(chunk.scales);
-        const f32x16 offsets = Format::HAS_OFFSETS ? transpose(chunk.offsets) : zero();
-        for (int t = 0; t < T; t++) {
-          sums[t] = add_product<Format::HAS_OFFSETS>(chunk.codes, scales, offsets, rows[t][k / CHUNK], sums[t]);
-        }
-      };
-      int64_t k = 0;
-      for (; k + CHUNK <= w.columns; k += CHUNK) add_chunk(k, decode<Format>(row, k));
-      if (k < w.columns) add_chunk(k, decode_last<Format>(row, k, static_cast<int>(w.columns - k)));
-      for (int t = 0; t < T; t++) out.put(t, n, hsum(sums[t]));
-    }
+    int64_t n = begin;
+    for (; n + 2 <= end; n += 2) multiply_codes<2>(w, n, rows, out);
+    if (n < end) multiply_codes<1>(w, n, rows, out);
   }
 };
+
+template <class Format, int T> void add_few(FormatKernels& kernels) {
+  kernels.few[T - 1] = Few<Format, T>::multiply;
+  if constexpr (Format::IS_QUANTISED) kernels.few_quantised[T - 1] = Few<Format, T>::multiply_quantised;
+  if constexpr (T > 1) add_few<Format, T - 1>(kernels);
+}
 
 template <class Format> FormatKernels kernels_of() {
   FormatKernels kernels = {};
   kernels.unpack = unpack<Format>;
-  kernels.few[0] = Few<Format, 1>::multiply, kernels.few[1] = Few<Format, 2>::multiply;
-  kernels.few[2] = Few<Format, 3>::multiply, kernels.few[3] = Few<Format, 4>::multiply;
+  add_few<Format, MAX_FEW>(kernels);
   if constexpr (Format::IS_QUANTISED) {
     kernels.is_quantised = true;
     kernels.has_offsets = Format::HAS_OFFSETS;
     kernels.unpack_codes = unpack_codes<Format>;
-    kernels.few_quantised[0] = Few<Format, 1>::multiply_quantised;
-    kernels.few_quantised[1] = Few<Format, 2>::multiply_quantised;
-    kernels.few_quantised[2] = Few<Format, 3>::multiply_quantised;
-    kernels.few_quantised[3] = Few<Format, 4>::multiply_quantised;
   }
   return kernels;
 }

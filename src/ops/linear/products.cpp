@@ -29,7 +29,8 @@ namespace {
 constexpr int TILE_T = NUM_REGISTERS >= 32 ? 6 : 3;
 constexpr int TILE_N = NUM_REGISTERS >= 32 ? 4 : 2;
 constexpr int BLOCK = 512;
-constexpr int CODES_TILE_T = 8;
+constexpr int CODES_TILE_T = 6;
+constexpr int CODES_TILE_N = 2;
 constexpr int CODES_BLOCK = 4;  // chunks
 
 constexpr int64_t PANEL_BYTES = 512 << 10;
@@ -76,19 +77,28 @@ void add_tile(const float* const* w, const float* const* x, int64_t begin, int64
   }
 }
 
-// Adds w . x[t] over chunks [begin, end) to the 16 lanes at sums + t * 16.
+// Adds w[r] . x[t] over chunks [begin, end) to the 16 lanes at sums + (r * CODES_TILE_T + t) * 16.
 template <bool HAS_OFFSETS, int T>
-void add_codes_tile(const CodeChunk* w, const QuantisedChunk* const* x, int64_t begin, int64_t end, float* sums) {
-  f32x16 sum[T];
-  for (int t = 0; t < T; t++) sum[t] = load(sums + t * 16);
-  for (int64_t c = begin; c < end; c++) {
-    i8x64 codes[4];
-    for (int j = 0; j < 4; j++) codes[j] = load_i8x64(w[c].codes + 64 * j);
-    const f32x16 scales = load(w[c].scales);
-    const f32x16 offsets = HAS_OFFSETS ? load(w[c].offsets) : zero();
-    for (int t = 0; t < T; t++) sum[t] = add_product<HAS_OFFSETS>(codes, scales, offsets, x[t][c], sum[t]);
+void add_codes_tile(const CodeChunk* const* w, const QuantisedChunk* const* x, int64_t begin, int64_t end,
+                    float* sums) {
+  const QuantisedChunk* rows[T];
+  for (int t = 0; t < T; t++) rows[t] = x[t];
+  f32x16 sum[CODES_TILE_N][T];
+  for (int r = 0; r < CODES_TILE_N; r++) {
+    for (int t = 0; t < T; t++) sum[r][t] = load(sums + (r * CODES_TILE_T + t) * 16);
   }
-  for (int t = 0; t < T; t++) store(sums + t * 16, sum[t]);
+  for (int64_t c = begin; c < end; c++) {
+    LaneCodes lanes[CODES_TILE_N];
+    for (int r = 0; r < CODES_TILE_N; r++) {
+      for (int j = 0; j < 4; j++) lanes[r].codes[j] = load_i8x64(w[r][c].codes + 64 * j);
+      lanes[r].scales = load(w[r][c].scales);
+      if constexpr (HAS_OFFSETS) lanes[r].offsets = load(w[r][c].offsets);
+    }
+    add_products<HAS_OFFSETS>(lanes, rows, c, sum);
+  }
+  for (int r = 0; r < CODES_TILE_N; r++) {
+    for (int t = 0; t < T; t++) store(sums + (r * CODES_TILE_T + t) * 16, sum[r][t]);
+  }
 }
 
 template <int N> struct Constant {
@@ -144,18 +154,21 @@ void multiply_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& i
 template <bool HAS_OFFSETS>
 void multiply_codes_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
                           float* sums, CodeChunk* panel) {
-  const int64_t chunks = num_chunks(w.columns), num_rows = end - begin;
-  for (int64_t r = 0; r < num_rows; r++) {
-    format_kernels(w.dtype).unpack_codes(w.row(begin + r), w.columns, panel + r * chunks);
+  const int64_t chunks = num_chunks(w.columns);
+  const int64_t num_rows = end - begin, num_padded = round_up(num_rows, CODES_TILE_N);
+  const CodeChunk* rows[MAX_CLAIM];
+  for (int64_t r = 0; r < num_padded; r++) {
+    rows[r] = panel + (r < num_rows ? r : 0) * chunks;
+    if (r < num_rows) format_kernels(w.dtype).unpack_codes(w.row(begin + r), w.columns, panel + r * chunks);
   }
   each_tile(in.T, CODES_TILE_T, [&](int64_t first, int num_inputs) {
     const QuantisedChunk* x[CODES_TILE_T];
     for (int t = 0; t < num_inputs; t++) x[t] = in.quantised + in.row(first + t) * chunks;
-    memset(sums, 0, static_cast<size_t>(num_rows * CODES_TILE_T * 64));
+    memset(sums, 0, static_cast<size_t>(num_padded * CODES_TILE_T * 64));
     for (int64_t c = 0; c < chunks; c += CODES_BLOCK) {
-      for (int64_t r = 0; r < num_rows; r++) {
+      for (int64_t r = 0; r < num_padded; r += CODES_TILE_N) {
         with_constant<CODES_TILE_T>(num_inputs, [&](auto T) {
-          add_codes_tile<HAS_OFFSETS, T.value>(panel + r * chunks, x, c, min(c + CODES_BLOCK, chunks),
+          add_codes_tile<HAS_OFFSETS, T.value>(rows + r, x, c, min(c + CODES_BLOCK, chunks),
                                                sums + r * CODES_TILE_T * 16);
         });
       }
