@@ -3,13 +3,14 @@
 
 import { openModel, readArguments, readCount, readIds } from "./llama.mjs";
 
-const usage = "node llama-greedy.mjs MODEL.gguf --ids FILE.json --count N [--threads 2] [--kv F16|F32]";
-const options = readArguments(usage, { ids: null, count: null, threads: "2", kv: "F16" });
+const usage = "node llama-greedy.mjs MODEL.gguf --ids FILE.json --count N [--threads 2] [--kv F32|F16] [--flash off|on|auto]";
+const options = readArguments(usage, { ids: null, count: null, threads: "2", kv: "F32", flash: "off" });
 const count = readCount("count", options.count);
 
 const { llama, vocabularySize, createContext } = await openModel(options.model, {
   threads: readCount("threads", options.threads),
   kv: options.kv,
+  flash: options.flash,
 });
 const prompt = readIds(options.ids, vocabularySize);
 const { sequences } = await createContext({ length: prompt.length + count });

@@ -4,12 +4,13 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { openModel, readArguments, readCount, readIds } from "./llama.mjs";
 
-const usage = "node llama-logits.mjs MODEL.gguf --ids FILE.json --out FILE.f32 [--threads 2] [--kv F16|F32]";
-const options = readArguments(usage, { ids: null, out: null, threads: "2", kv: "F16" });
+const usage = "node llama-logits.mjs MODEL.gguf --ids FILE.json --out FILE.f32 [--threads 2] [--kv F32|F16] [--flash off|on|auto]";
+const options = readArguments(usage, { ids: null, out: null, threads: "2", kv: "F32", flash: "off" });
 
 const { llama, vocabularySize, createContext } = await openModel(options.model, {
   threads: readCount("threads", options.threads),
   kv: options.kv,
+  flash: options.flash,
 });
 const ids = readIds(options.ids, vocabularySize);
 const { sequences } = await createContext({ length: ids.length });

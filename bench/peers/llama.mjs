@@ -42,10 +42,13 @@ export function readIds(path, vocabularySize) {
 
 /**
  * Loads the model on the CPU. `createContext` gives `sequences` sequences with room for `length` tokens each.
- * `kv` is the type of the KV cache: "F16" is llama.cpp's default; "F32" leaves one rounding less to explain.
+ * `kv` is the type of the KV cache, `flash` whether attention is computed by llama.cpp's fused kernel.
+ * llama.cpp's own defaults are F16 and auto; F32 and off round least.
  */
-export async function openModel(modelPath, { threads, kv }) {
+export async function openModel(modelPath, { threads, kv, flash }) {
   if (kv !== "F16" && kv !== "F32") throw new Error(`--kv must be F16 or F32, not "${kv}".`);
+  const flashAttention = { auto: "auto", on: true, off: false }[flash];
+  if (flashAttention === undefined) throw new Error(`--flash must be auto, on or off, not "${flash}".`);
   // maxThreads 0: every context gets exactly the threads it asks for, instead of a share of the binding's own estimate.
   const llama = await getLlama({ build: "never", skipDownload: true, gpu: false, maxThreads: 0, logLevel: "error" });
   // The file is memory-mapped, so its size may exceed what the binding's estimate would allow.
@@ -62,6 +65,8 @@ export async function openModel(modelPath, { threads, kv }) {
         threads,
         experimentalKvCacheKeyType: kv,
         experimentalKvCacheValueType: kv,
+        // Said explicitly: by default the binding turns it off for models whose keys and values differ in width.
+        flashAttention,
         ignoreMemorySafetyChecks: true,
         ...options,
       });
