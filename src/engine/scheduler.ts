@@ -17,6 +17,13 @@ export interface PlannedRows {
   readonly numLogits: number;
 }
 
+interface Plan {
+  readonly rows: PlannedRows[];
+  /** Rows left. */
+  budget: number;
+  readonly preempted: Set<Sequence>;
+}
+
 export interface SchedulerOptions {
   /** Rows of a step, and so the largest chunk of a prompt. */
   readonly maxRows: number;
@@ -66,34 +73,35 @@ export class Scheduler {
 
   /** The next step's rows; empty only when nothing is left to do. */
   plan(): PlannedRows[] {
-    const planned: PlannedRows[] = [];
-    let budget = this.#options.maxRows;
+    const plan: Plan = { rows: [], budget: this.#options.maxRows, preempted: new Set() };
     const pending = (sequence: Sequence): number => sequence.tokens.length - this.#cached(sequence);
-    for (const sequence of this.#running.filter((other) => pending(other) === 1)) {
-      // A preemption above may have sent this one back to the queue.
-      if (sequence.cacheId === undefined) continue;
-      const drafts = sequence.drafts.slice(0, Math.max(0, budget - 1));
-      if (budget < 1 || !this.#reserve(sequence, 1 + drafts.length)) continue;
-      planned.push(this.#rows(sequence, [...sequence.tokens.slice(-1), ...drafts], 1 + drafts.length));
-      budget -= 1 + drafts.length;
+    const decoding = this.#running.filter((sequence) => pending(sequence) === 1);
+    const prompts = this.#running.filter((sequence) => pending(sequence) > 1);
+    for (const sequence of decoding) this.#planDecode(sequence, plan);
+    for (const sequence of prompts) this.#planPrompt(sequence, plan);
+    // Whoever just gave its memory back must not take it again in the same step.
+    while (plan.budget > 0 && plan.preempted.size === 0 && this.#admit()) {
+      this.#planPrompt(defined(this.#running.at(-1), "the admitted sequence"), plan);
     }
-    for (const sequence of this.#running.filter((other) => pending(other) > 1)) {
-      budget -= this.#planPrompt(sequence, budget, planned);
-    }
-    while (budget > 0 && this.#admit()) {
-      budget -= this.#planPrompt(defined(this.#running.at(-1), "the admitted sequence"), budget, planned);
-    }
-    return planned.filter((rows) => rows.sequence.cacheId !== undefined);
+    return plan.rows.filter(({ sequence }) => !plan.preempted.has(sequence));
   }
 
-  #planPrompt(sequence: Sequence, budget: number, planned: PlannedRows[]): number {
-    if (sequence.cacheId === undefined) return 0;
+  #planDecode(sequence: Sequence, plan: Plan): void {
+    const drafts = sequence.drafts.slice(0, Math.max(0, plan.budget - 1));
+    const count = 1 + drafts.length;
+    if (plan.budget < 1 || !this.#reserve(sequence, count, plan)) return;
+    plan.rows.push(this.#rows(sequence, [...sequence.tokens.slice(-1), ...drafts], count));
+    plan.budget -= count;
+  }
+
+  #planPrompt(sequence: Sequence, plan: Plan): void {
+    if (plan.budget < 1 || plan.preempted.has(sequence)) return;
     const cached = this.#cached(sequence);
-    const count = Math.min(budget, sequence.tokens.length - cached);
-    if (count < 1 || !this.#reserve(sequence, count)) return 0;
+    const count = Math.min(plan.budget, sequence.tokens.length - cached);
+    if (!this.#reserve(sequence, count, plan)) return;
     const isLast = cached + count === sequence.tokens.length;
-    planned.push(this.#rows(sequence, sequence.tokens.slice(cached, cached + count), isLast ? 1 : 0));
-    return count;
+    plan.rows.push(this.#rows(sequence, sequence.tokens.slice(cached, cached + count), isLast ? 1 : 0));
+    plan.budget -= count;
   }
 
   #rows(sequence: Sequence, tokens: readonly number[], numLogits: number): PlannedRows {
@@ -112,11 +120,13 @@ export class Scheduler {
   }
 
   /** Makes room, by preempting later sequences where it must; false where this one had to go itself. */
-  #reserve(sequence: Sequence, count: number): boolean {
+  #reserve(sequence: Sequence, count: number, plan: Plan): boolean {
+    if (plan.preempted.has(sequence)) return false;
     const id = defined(sequence.cacheId, "a running sequence's cache");
     while (!this.#cache.reserve(id, count)) {
       const victim = defined(this.#running.at(-1), "a running sequence");
       this.#preempt(victim);
+      plan.preempted.add(victim);
       if (victim === sequence) return false;
     }
     return true;
