@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 
 const source = new URL("../src/cli/main.ts", import.meta.url);
-const built = new URL("../dist/cli/main.js", import.meta.url);
+const built = new URL("../dist/main.js", import.meta.url);
 const dependencies = new URL("../node_modules/esbuild", import.meta.url);
 const [major, minor] = process.versions.node.split(".").map(Number);
 

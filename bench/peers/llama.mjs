@@ -1,76 +1,197 @@
-// Opens a GGUF file in llama.cpp, through the prebuilt binary of node-llama-cpp, and reads the arguments that the three
-// programs share. Token ids go in and out as they are: no BOS, no chat template, no tokenizer, no stop at an end token.
-// Nothing is built or downloaded: where the binary is missing, `getLlama` throws.
+// llama.cpp's C library (llama.h), called directly: the prebuilt CPU binary that node-llama-cpp publishes, loaded with koffi.
+// Token ids go in and raw logits come out; no tokenizer, no sampler.
+//
+// Why not node-llama-cpp's own JavaScript: it attaches no thread pool, so that llama.cpp starts and ends its threads in every
+// step. Where a new thread is slow to get a core, that costs more than the step itself; llama.cpp's own tools do not do it.
+//
+// The two parameter structs are passed by value and are internal to one version of the library. Only the fields named below
+// are touched, and `checkLayout` refuses a library whose defaults are not where they should be.
 
-import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
-import { getLlama } from "node-llama-cpp";
+import { join } from "node:path";
+import koffi from "koffi";
 
-/** `MODEL.gguf` and `--name value` options. Unknown options are errors; `defaults` names the known ones. */
-export function readArguments(usage, defaults) {
-  const options = Object.fromEntries(
-    Object.entries(defaults).map(([name, value]) => [name, { type: typeof value === "boolean" ? "boolean" : "string" }]),
-  );
-  try {
-    const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    if (positionals.length !== 1) throw new Error(`Expected one model file, found ${positionals.length}.`);
-    const chosen = { ...defaults, ...values };
-    for (const [name, value] of Object.entries(chosen)) if (value === null) throw new Error(`--${name} is missing.`);
-    return { model: positionals[0], ...chosen };
-  } catch (error) {
-    console.error(`${error.message}\nUsage: ${usage}`);
-    process.exit(2);
+const libraries = join(import.meta.dirname, "node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
+export const version = "v0.5.0";
+
+// Indices of 32-bit words in llama_context_params. BOOLEANS_2 holds swa_full (byte 0) and kv_unified (byte 1).
+const N_CTX = 0;
+const N_BATCH = 1;
+const N_UBATCH = 2;
+const N_SEQ_MAX = 3;
+const N_THREADS = 7;
+const N_THREADS_BATCH = 8;
+const FLASH_ATTN_TYPE = 13;
+const TYPE_K = 26;
+const TYPE_V = 27;
+const BOOLEANS_2 = 33;
+
+const cacheTypes = { F32: 0, F16: 1 };
+const flashTypes = { auto: 0xffffffff, off: 0, on: 1 };
+
+// Larger than the structs are: the library reads and writes only its own size.
+koffi.struct("llama_context_params", { words: koffi.array("uint32_t", 64) });
+koffi.struct("llama_model_params", { words: koffi.array("uint32_t", 64) });
+koffi.struct("ggml_threadpool_params", { words: koffi.array("uint32_t", 160) });
+koffi.struct("llama_batch", {
+  n_tokens: "int32_t",
+  token: "void *",
+  embd: "void *",
+  pos: "void *",
+  n_seq_id: "void *",
+  seq_id: "void *",
+  logits: "void *",
+});
+koffi.proto("void log_callback(int level, const char *text, void *data)");
+const newThreadpoolType = koffi.proto("void *new_threadpool(ggml_threadpool_params *params)");
+
+const errors = [];
+let instructionSet = "unknown";
+
+// llama.cpp reports why a file does not open through its log only. Level 4 is an error.
+const log = koffi.register((level, text) => {
+  if (level === 4) errors.push(text.trim());
+  instructionSet = /libggml-cpu-(\w+)\.so/.exec(text)?.[1] ?? instructionSet;
+}, "log_callback *");
+
+const library = loadLibrary();
+
+function loadLibrary() {
+  const base = koffi.load(join(libraries, "libggml-base.so"));
+  const ggml = koffi.load(join(libraries, `libggml.${version}.so`));
+  const llama = koffi.load(join(libraries, `libllama.${version}.so`));
+  llama.func("void llama_log_set(log_callback *log, void *data)")(log, null);
+  ggml.func("void ggml_backend_load_all_from_path(const char *path)")(libraries);
+  llama.func("void llama_backend_init()")();
+  return {
+    findBackend: ggml.func("void *ggml_backend_reg_by_name(const char *name)"),
+    findFunction: base.func("void *ggml_backend_reg_get_proc_address(void *backend, const char *name)"),
+    threadpoolDefaults: base.func("ggml_threadpool_params ggml_threadpool_params_default(int threads)"),
+    modelDefaults: llama.func("llama_model_params llama_model_default_params()"),
+    contextDefaults: llama.func("llama_context_params llama_context_default_params()"),
+    loadModel: llama.func("void *llama_model_load_from_file(const char *path, llama_model_params params)"),
+    describeModel: llama.func("int llama_model_desc(void *model, _Out_ uint8_t *text, size_t size)"),
+    modelSize: llama.func("uint64_t llama_model_size(void *model)"),
+    getVocabulary: llama.func("void *llama_model_get_vocab(void *model)"),
+    countTokens: llama.func("int llama_vocab_n_tokens(void *vocabulary)"),
+    newContext: llama.func("void *llama_init_from_model(void *model, llama_context_params params)"),
+    freeContext: llama.func("void llama_free(void *context)"),
+    attachThreadpool: llama.func("void llama_attach_threadpool(void *context, void *decode, void *prefill)"),
+    newBatch: llama.func("llama_batch llama_batch_init(int tokens, int embedding, int sequences)"),
+    freeBatch: llama.func("void llama_batch_free(llama_batch batch)"),
+    decode: llama.func("int llama_decode(void *context, llama_batch batch)"),
+    getLogits: llama.func("void *llama_get_logits_ith(void *context, int index)"),
+    getMemory: llama.func("void *llama_get_memory(void *context)"),
+    clearMemory: llama.func("void llama_memory_clear(void *memory, bool data)"),
+  };
+}
+
+function checkLayout(words) {
+  const expected = {
+    [N_CTX]: 512,
+    [N_BATCH]: 2048,
+    [N_UBATCH]: 512,
+    [N_SEQ_MAX]: 1,
+    [N_THREADS]: 4,
+    [N_THREADS_BATCH]: 4,
+  };
+  Object.assign(expected, { [FLASH_ATTN_TYPE]: flashTypes.auto, [TYPE_K]: 1, [TYPE_V]: 1, [BOOLEANS_2]: 1 });
+  for (const [index, value] of Object.entries(expected)) {
+    if (words[index] === value) continue;
+    throw new Error(`This is not llama.cpp ${version}: word ${index} of its context parameters is ${words[index]}.`);
   }
 }
 
-/** A whole number of at least 1, from the text of an option. */
-export function readCount(name, text) {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} must be a whole number above 0, not "${text}".`);
-  return value;
-}
-
-/** Token ids from a JSON file: an array, or an object with `ids` or `input_ids`. */
-export function readIds(path, vocabularySize) {
-  const json = JSON.parse(readFileSync(path, "utf8"));
-  const ids = Array.isArray(json) ? json : (json.ids ?? json.input_ids);
-  if (!Array.isArray(ids) || ids.length === 0) throw new Error(`${path}: expected token ids: [...], "ids" or "input_ids".`);
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabularySize);
-  if (wrong !== undefined) throw new Error(`${path}: ${wrong} is no token id of this model (0 to ${vocabularySize - 1}).`);
-  return ids;
+/** Opens a GGUF file (memory-mapped) on the CPU, with one pool of `threads` threads for all its contexts. */
+export function openModel(path, threads) {
+  const model = library.loadModel(path, library.modelDefaults());
+  if (model === null) throw new Error(`llama.cpp does not open ${path}:\n${errors.join("\n")}`);
+  const newThreadpool = library.findFunction(library.findBackend("CPU"), "ggml_threadpool_new");
+  const threadpool = koffi.decode(newThreadpool, newThreadpoolType)(library.threadpoolDefaults(threads));
+  const description = new Uint8Array(256);
+  const length = library.describeModel(model, description, description.length);
+  return {
+    vocabularySize: library.countTokens(library.getVocabulary(model)),
+    description: new TextDecoder().decode(description.subarray(0, length)),
+    bytes: Number(library.modelSize(model)),
+    instructionSet,
+    createContext: (options) => createContext(model, threadpool, threads, options),
+  };
 }
 
 /**
- * Loads the model on the CPU. `createContext` gives `sequences` sequences with room for `length` tokens each.
- * `kv` is the type of the KV cache, `flash` whether attention is computed by llama.cpp's fused kernel.
- * llama.cpp's own defaults are F16 and auto; F32 and off round least.
+ * A KV cache for `sequences` sequences of up to `length` tokens, fed in batches of up to `batch` tokens.
+ * `kv` is the cache's type (F16 is llama.cpp's default), `flash` whether attention runs as one fused kernel (auto is).
  */
-export async function openModel(modelPath, { threads, kv, flash }) {
-  if (kv !== "F16" && kv !== "F32") throw new Error(`--kv must be F16 or F32, not "${kv}".`);
-  const flashAttention = { auto: "auto", on: true, off: false }[flash];
-  if (flashAttention === undefined) throw new Error(`--flash must be auto, on or off, not "${flash}".`);
-  // maxThreads 0: every context gets exactly the threads it asks for, instead of a share of the binding's own estimate.
-  const llama = await getLlama({ build: "never", skipDownload: true, gpu: false, maxThreads: 0, logLevel: "error" });
-  // The file is memory-mapped, so its size may exceed what the binding's estimate would allow.
-  const model = await llama.loadModel({ modelPath, ignoreMemorySafetyChecks: true });
+function createContext(model, threadpool, threads, { sequences = 1, length, batch = 512, kv, flash }) {
+  if (!(kv in cacheTypes)) throw new Error(`--kv must be F16 or F32, not "${kv}".`);
+  if (!(flash in flashTypes)) throw new Error(`--flash must be auto, on or off, not "${flash}".`);
+  const params = library.contextDefaults();
+  checkLayout(params.words);
+  params.words[N_CTX] = sequences * Math.ceil(length / 256) * 256;
+  params.words[N_BATCH] = params.words[N_UBATCH] = batch;
+  params.words[N_SEQ_MAX] = sequences;
+  params.words[N_THREADS] = params.words[N_THREADS_BATCH] = threads;
+  params.words[FLASH_ATTN_TYPE] = flashTypes[flash];
+  params.words[TYPE_K] = params.words[TYPE_V] = cacheTypes[kv];
+  // As llama.cpp's tools do: sliding-window layers keep only their window, and every sequence has a cache of its own.
+  params.words[BOOLEANS_2] = 0;
+  const context = library.newContext(model, params);
+  if (context === null) throw new Error(`llama.cpp makes no context:\n${errors.join("\n")}`);
+  library.attachThreadpool(context, threadpool, null);
+
+  const native = library.newBatch(batch, 0, 1);
+  const vocabularySize = library.countTokens(library.getVocabulary(model));
+  const ids = new Int32Array(koffi.view(native.token, 4 * batch));
+  const positions = new Int32Array(koffi.view(native.pos, 4 * batch));
+  const wanted = new Int8Array(koffi.view(native.logits, batch));
+  new Int32Array(koffi.view(native.n_seq_id, 4 * batch)).fill(1);
+  const sequenceIds = [...new BigUint64Array(koffi.view(native.seq_id, 8 * batch))].map(
+    (pointer) => new Int32Array(koffi.view(pointer, 4)),
+  );
+
   return {
-    llama,
-    model,
-    vocabularySize: model.fileInfo.metadata.tokenizer.ggml.tokens.length,
-    async createContext({ sequences = 1, length, ...options }) {
-      const context = await model.createContext({
-        sequences,
-        // One slot stays free: the binding starts to drop tokens when the last one fills.
-        contextSize: length + 1,
-        threads,
-        experimentalKvCacheKeyType: kv,
-        experimentalKvCacheValueType: kv,
-        // Said explicitly: by default the binding turns it off for models whose keys and values differ in width.
-        flashAttention,
-        ignoreMemorySafetyChecks: true,
-        ...options,
-      });
-      return { context, sequences: Array.from({ length: sequences }, () => context.getSequence()) };
+    batch,
+    /**
+     * One call of llama.cpp for tokens of any sequences: `{ id, position, sequence, logits }`, `logits` saying whether
+     * that token's row is wanted. Gives the wanted rows, in order; they are the library's memory until the next call.
+     */
+    decode(tokens) {
+      for (const [i, token] of tokens.entries()) {
+        ids[i] = token.id;
+        positions[i] = token.position;
+        sequenceIds[i][0] = token.sequence;
+        wanted[i] = token.logits ? 1 : 0;
+      }
+      const status = library.decode(context, { ...native, n_tokens: tokens.length });
+      if (status !== 0) throw new Error(`llama_decode failed with status ${status}:\n${errors.join("\n")}`);
+      return tokens.flatMap((token, i) =>
+        token.logits ? [new Float32Array(koffi.view(library.getLogits(context, i), 4 * vocabularySize))] : [],
+      );
+    },
+    /** Forgets all tokens of all sequences. */
+    clear: () => library.clearMemory(library.getMemory(context), false),
+    free() {
+      library.freeBatch(native);
+      library.freeContext(context);
     },
   };
+}
+
+/** Feeds a whole prompt to one empty sequence, in as few calls as fit. Gives the last row of logits. */
+export function prefill(context, prompt, sequence = 0) {
+  let rows = [];
+  for (let start = 0; start < prompt.length; start += context.batch) {
+    const chunk = prompt.slice(start, start + context.batch);
+    rows = context.decode(
+      chunk.map((id, i) => ({ id, position: start + i, sequence, logits: start + i === prompt.length - 1 })),
+    );
+  }
+  return rows[0];
+}
+
+/** The id with the largest logit; the lowest such id on a tie. */
+export function argmax(row) {
+  let best = 0;
+  for (let id = 1; id < row.length; id++) if (row[id] > row[best]) best = id;
+  return best;
 }

@@ -102,6 +102,6 @@ export interface HostWeight extends Weight {
 
 export function kernelMissing(kernel: string, backend: BackendName, detail = ""): MimoError {
   return new MimoError("kernel_missing", `The ${backend} backend has no kernel "${kernel}"${detail}.`, {
-    remedy: "Rebuild the addon with `npm run build:addon`, or use the reference backend.",
+    remedy: "Rebuild the addon with `mimo doctor --build-addon`, or use the reference backend.",
   });
 }

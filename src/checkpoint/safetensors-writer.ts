@@ -24,6 +24,8 @@ export interface WriteSafetensorsOptions {
 export interface WriteShardedSafetensorsOptions extends WriteSafetensorsOptions {
   /** Bytes of tensors in one file; a tensor that is larger gets a file of its own. Default 5 · 10^9. */
   readonly maxShardBytes?: number;
+  /** Further files by name, listed in the index like the shards: MTP heads come in a file of their own. */
+  readonly extraFiles?: ReadonlyMap<string, readonly TensorSource[]>;
 }
 
 const INDEX_NAME = "model.safetensors.index.json";
@@ -41,17 +43,19 @@ export async function writeSafetensors(
 }
 
 /**
- * Writes `model.safetensors`, or `model-0000i-of-0000n.safetensors` with `model.safetensors.index.json`, and creates
- * `folder`. Refuses a folder that holds other .safetensors files: together they would be no checkpoint.
+ * Writes `model.safetensors`, or `model-0000i-of-0000n.safetensors` with `model.safetensors.index.json` where there is
+ * more than one file, and creates `folder`. Refuses a folder that holds other .safetensors files: together they would be no checkpoint.
  */
 export async function writeShardedSafetensors(
   folder: string,
   tensors: readonly TensorSource[],
   options: WriteShardedSafetensorsOptions = {},
 ): Promise<void> {
-  requireDistinctNames(tensors);
-  const shards = splitIntoShards(tensors, options.maxShardBytes ?? 5e9);
-  const names = shards.map((_, i) => shardName(i, shards.length));
+  const extraFiles = options.extraFiles ?? new Map<string, readonly TensorSource[]>();
+  const trunkShards = splitIntoShards(tensors, options.maxShardBytes ?? 5e9);
+  const shards = [...trunkShards, ...extraFiles.values()];
+  const names = [...trunkShards.map((_, i) => shardName(i, trunkShards.length)), ...extraFiles.keys()];
+  requireDistinctNames(shards.flat());
   const files = shards.map((shard, i) => safetensorsFile(join(folder, names[i]!), shard, options));
   if (shards.length > 1) files.push(indexFile(join(folder, INDEX_NAME), shards, names));
   await prepareFolder(folder, new Set(files.map(({ path }) => basename(path))));
@@ -139,7 +143,7 @@ function shardName(index: number, count: number): string {
 
 function indexFile(
   path: string,
-  shards: readonly TensorSource[][],
+  shards: readonly (readonly TensorSource[])[],
   names: readonly string[],
 ): OutputFile {
   const weightMap = shards.flatMap((shard, i) =>

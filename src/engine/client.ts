@@ -67,6 +67,8 @@ export class EngineClient {
   async close(): Promise<void> {
     if (this.#failure !== undefined) return;
     const exited = new Promise((resolve) => this.#worker.once("exit", resolve));
+    // Otherwise a program that has nothing else to do ends before this promise does.
+    this.#worker.ref();
     this.#post({ type: "close" });
     this.#fail(new MimoError("disposed", "The model was closed."));
     await exited;

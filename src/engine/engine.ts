@@ -198,12 +198,15 @@ export class Engine implements Disposable {
   }
 
   #noteStart(sequence: Sequence, now: number): void {
-    if (sequence.stats.queueMs === 0) sequence.stats.queueMs = now - sequence.submittedAt;
+    if (sequence.hasStarted) return;
+    sequence.hasStarted = true;
+    sequence.stats.queueMs = now - sequence.submittedAt;
   }
 
   #noteEnd(planned: readonly PlannedRows[], ms: number): void {
-    for (const { sequence, numLogits, tokens } of planned) {
-      const decoded = numLogits === tokens.length;
+    for (const { sequence, position, numLogits, tokens } of planned) {
+      // A prompt's last chunk may be a single row too.
+      const decoded = numLogits === tokens.length && position >= sequence.request.prompt.length;
       if (decoded) {
         sequence.stats.decodeMs += ms;
         sequence.stats.decodeSteps++;

@@ -54,6 +54,8 @@ export class Sequence {
   /** mtpCached[k]: positions below it have keys in MTP head k, computed from true tokens. */
   mtpCached: number[];
   finish: FinishReason | undefined;
+  /** Whether a step has run any of its rows. */
+  hasStarted = false;
   readonly #stopTokens: ReadonlySet<number>;
   readonly #seen: Set<number>;
   readonly #counts = new Map<number, number>();

@@ -9,14 +9,16 @@ import { GGUF } from "./weight-names.ts";
 /** `general.architecture` of the files this program reads. */
 export const GGUF_ARCHITECTURE = "mimo2";
 /** `expert_gating_func`: 1 softmax, 2 sigmoid. */
-const GATING_SIGMOID = 2;
+export const GATING_SIGMOID = 2;
 
 export function parseGgufConfig(
   metadata: ReadonlyMap<string, GgufValue>,
   tensorShapes: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   file: string,
 ): ParsedConfig {
-  const values = new Map([...metadata].map(([key, { value }]) => [key, value]));
+  const values = new Map(
+    [...metadata].map(([key, { type, value }]) => [key, type === "f32" ? shortestDecimal(value) : value]),
+  );
   const general = fieldsOf(values, file, "general.");
   const architecture = general.string("architecture");
   if (architecture !== GGUF_ARCHITECTURE) {
@@ -98,6 +100,19 @@ function attentionShapes(
     };
   };
   return { global: shape(false), sliding: shape(true) };
+}
+
+/**
+ * The number of fewest digits that rounds to this f32: 0.707 for the f32 nearest to it, as the same model's
+ * `config.json` says, so that both files give the same results to the last bit.
+ */
+function shortestDecimal(value: unknown): unknown {
+  if (typeof value !== "number") return value;
+  for (let digits = 1; digits <= 9; digits++) {
+    const decimal = Number(value.toPrecision(digits));
+    if (Math.fround(decimal) === value) return decimal;
+  }
+  return value;
 }
 
 /** A value per layer, written either as one number for all or as a list. */

@@ -1,20 +1,17 @@
-// Finds tensors by name, checks dtype and shape, and hands them to the backend; remembers what it took.
+// Hands a checkpoint's tensors to the backend as vectors and matrices.
 //
 // It owns every memory and weight it made and releases them together. It knows shapes, not what a matrix is for.
 
-import { type Backend, SCALE_COLUMNS, type Weight } from "../backends/backend.ts";
+import type { Backend, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/tensor-info.ts";
 import { decodeBlocks } from "../tensor/codec/codec.ts";
 import { rowBytes } from "../tensor/dtype.ts";
-import { formatShape, sameShape, type Shape } from "../tensor/shape.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
-import { MimoError } from "../util/errors.ts";
+import { SCALE_ROWS, TensorLookup } from "./tensor-lookup.ts";
 import type { Dialect } from "./weight-names.ts";
-
-/** Rows of a matrix that share a row of scales in the plain FP8 layout. */
-export const SCALE_ROWS = 128;
 
 /** Scales of one FP8 matrix as the backend takes them; see `WeightSource`. */
 export interface ScaleGrid {
@@ -22,48 +19,22 @@ export interface ScaleGrid {
   readonly scaleRows: number;
 }
 
-export class WeightBinder implements Disposable {
+export class WeightBinder extends TensorLookup implements Disposable {
   readonly backend: Backend;
-  readonly dialect: Dialect;
-  readonly #checkpoint: Checkpoint;
-  readonly #used = new Set<string>();
   readonly #memories: Memory[] = [];
   readonly #files = new Map<string, Memory>();
   readonly #weights: Weight[] = [];
 
   constructor(backend: Backend, checkpoint: Checkpoint, dialect: Dialect) {
+    super(checkpoint, dialect);
     this.backend = backend;
-    this.#checkpoint = checkpoint;
-    this.dialect = dialect;
-  }
-
-  has(name: string): boolean {
-    return this.#checkpoint.tensors.has(name);
-  }
-
-  /** The tensor of that name, of that shape where one is given. Throws `checkpoint_invalid`. */
-  take(name: string, shape?: Shape): TensorInfo {
-    const info = this.#checkpoint.tensors.get(name);
-    if (info === undefined) this.fail(`tensor ${name} is missing`);
-    if (shape !== undefined && !sameShape(info.shape, shape)) {
-      this.fail(`${name}: expected shape ${formatShape(shape)}, found ${formatShape(info.shape)}`);
-    }
-    if (info.dtype === "i32") this.fail(`${name}: expected floating-point weights, found i32`);
-    this.#used.add(name);
-    return info;
-  }
-
-  fail(message: string): never {
-    throw new MimoError("checkpoint_invalid", `${this.#checkpoint.path}: ${message}.`, {
-      remedy: "The file does not hold the model its configuration describes. Fetch or convert it again.",
-    });
   }
 
   /** A small vector, decoded to float32 in the backend's own memory. */
   vector(name: string, size: number): Tensor {
     const info = this.take(name, [size]);
     const values = new Float32Array(size);
-    decodeBlocks(info.dtype, this.#checkpoint.read(info), values);
+    decodeBlocks(info.dtype, this.checkpoint.read(info), values);
     return this.upload(values, [size]);
   }
 
@@ -82,7 +53,7 @@ export class WeightBinder implements Disposable {
 
   /** `count` matrices of one shape and dtype, each a tensor of its own. */
   matrices(nameOf: (index: number) => string, count: number, rows: number, columns: number): Weight {
-    const names = Array.from({ length: Math.min(count, this.#checkpoint.tensors.size + 1) }, (_, i) => nameOf(i));
+    const names = Array.from({ length: Math.min(count, this.checkpoint.tensors.size + 1) }, (_, i) => nameOf(i));
     const infos = names.map((name) => this.take(name, [rows, columns]));
     const { dtype } = defined(infos[0], "at least one matrix");
     const odd = infos.find((info) => info.dtype !== dtype);
@@ -100,9 +71,7 @@ export class WeightBinder implements Disposable {
     const info = this.take(name, [count, rows, columns]);
     if (info.dtype === "f8_e4m3") this.fail(`${name}: stacked FP8 experts have no block scales in this format`);
     const bytes = this.bytesPerRow(info, columns) * rows;
-    return this.prepare(
-      Array.from({ length: count }, (_, i) => this.inFile(info, [rows, columns], i * bytes)),
-    );
+    return this.prepare(Array.from({ length: count }, (_, i) => this.inFile(info, [rows, columns], i * bytes)));
   }
 
   /** A view of a tensor, or of a part of it, in the mapped file. */
@@ -115,28 +84,17 @@ export class WeightBinder implements Disposable {
     return view(memory, info.dtype, shape, info.byteOffset + byteOffset);
   }
 
-  read(info: TensorInfo): Uint8Array {
-    return this.#checkpoint.read(info);
-  }
-
   bytesPerRow(info: TensorInfo, columns: number): number {
-    return rowBytes(info.dtype, columns) ?? this.fail(`${info.name}: ${columns} columns are no whole blocks of ${info.dtype}`);
+    return (
+      rowBytes(info.dtype, columns) ??
+      this.fail(`${info.name}: ${columns} columns are no whole blocks of ${info.dtype}`)
+    );
   }
 
-  /** Block scales [⌈rows/128⌉, ⌈columns/128⌉] of an FP8 matrix, used where they lie. */
+  /** The plain block scales of an FP8 matrix, used where they lie. */
   plainScales(matrix: string, rows: number, columns: number): ScaleGrid {
-    const shape = [Math.ceil(rows / SCALE_ROWS), Math.ceil(columns / SCALE_COLUMNS)];
-    const info = this.takeScales(matrix);
-    if (!sameShape(info.shape, shape)) {
-      this.fail(`${info.name}: expected shape ${formatShape(shape)}, found ${formatShape(info.shape)}`);
-    }
-    return { scales: this.inFile(info, shape), scaleRows: SCALE_ROWS };
-  }
-
-  takeScales(matrix: string): TensorInfo {
-    const info = this.take(this.dialect.scales(matrix));
-    if (info.dtype !== "f32") this.fail(`${info.name}: expected float32 scales, found ${info.dtype}`);
-    return info;
+    const info = this.takePlainScales(matrix, rows, columns);
+    return { scales: this.inFile(info, info.shape), scaleRows: SCALE_ROWS };
   }
 
   /** Hands matrices of one dtype and shape to the backend. */
@@ -149,7 +107,9 @@ export class WeightBinder implements Disposable {
       outFeatures,
       inFeatures,
       matrices,
-      ...(grids === undefined ? {} : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
+      ...(grids === undefined
+        ? {}
+        : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
     this.#weights.push(weight);
     return weight;
@@ -161,15 +121,6 @@ export class WeightBinder implements Disposable {
     this.#memories.push(memory);
     this.backend.upload(view(memory, "f8_e4m3", [bytes.byteLength]), bytes);
     return memory;
-  }
-
-  refuseUnused(): void {
-    const unused = [...this.#checkpoint.tensors.keys()].filter(
-      (name) => !this.#used.has(name) && !this.dialect.ignored.test(name),
-    );
-    if (unused.length === 0) return;
-    const more = unused.length > 3 ? ` and ${unused.length - 3} more` : "";
-    this.fail(`the architecture has no place for tensor ${unused.slice(0, 3).join(", ")}${more}`);
   }
 
   [Symbol.dispose](): void {

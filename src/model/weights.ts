@@ -1,8 +1,8 @@
 // Binds a checkpoint's tensors to the fields of the model, once; after this nothing mentions a string.
 //
 // Invariants: every field is bound with exactly the shape the configuration implies, and every tensor of the file is
-// either bound or on the dialect's list of tensors to ignore. Matrices stay in the file: only vectors, odd FP8 scale
-// grids and rank-interleaved qkv matrices are copied.
+// either bound or on the dialect's list of tensors to ignore. Matrices stay in the file: only vectors, FP8 scales of
+// q, k and v, and rank-interleaved qkv matrices are copied.
 
 import type { Backend, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";

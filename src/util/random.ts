@@ -1,8 +1,8 @@
 // Counter-based randomness: a number is a pure function of a seed and of where it is used, so it does not depend on
 // how many others were drawn before, in which order, or in which batch.
 
-/** A well-mixed 32-bit integer from two. (Constants: C. Wellons' lowbias32 search, public domain.) */
-function mix(a: number, b: number): number {
+/** A well-mixed 32-bit integer from two, signed. (Constants: C. Wellons' lowbias32 search, public domain.) */
+export function mix(a: number, b: number): number {
   let h = (a ^ Math.imul(b, 0x9e3779b9)) | 0;
   h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
   h = Math.imul(h ^ (h >>> 15), 0x735a2d97);

@@ -1,13 +1,12 @@
 // Finds and loads the native addon build/mimo_cpu.node of this package, and says plainly why where it cannot.
 //
-// The package's root is looked for upwards from this module, so the same code works from src and from a bundle in
-// dist. Loading happens on request, once per thread; nothing runs at import.
+// Loading happens on request, once per thread; nothing runs at import.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { MimoError } from "../../util/errors.ts";
+import { packageRoot } from "../../util/package-root.ts";
 
 /** A device inside the addon; ends with this object or with `destroy`. */
 export type Device = object & { readonly device: unique symbol };
@@ -65,7 +64,7 @@ export function cpuBackendStatus(): CpuBackendStatus {
   if (!existsSync(path)) {
     return unavailable(
       `The CPU addon has not been built: ${path} does not exist.`,
-      "Run `npm run build:addon` in the package mimo-flash, or use the reference backend.",
+      "Run `mimo doctor --build-addon` (with npx where mimo is not on the PATH), or use the reference backend.",
     );
   }
   let variants: readonly string[];
@@ -74,7 +73,7 @@ export function cpuBackendStatus(): CpuBackendStatus {
   } catch (error) {
     return unavailable(
       `The CPU addon ${path} could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
-      "Rebuild it for this machine with `npm run build:addon`.",
+      "Rebuild it for this machine with `mimo doctor --build-addon`.",
     );
   }
   if (variants.length > 0) return { isAvailable: true, path, variants };
@@ -94,23 +93,4 @@ export function loadAddon(): { readonly addon: Addon; readonly variants: readonl
 // `require` caches per path and thread.
 function load(path: string): Addon {
   return createRequire(import.meta.url)(path) as Addon;
-}
-
-function packageRoot(): string {
-  const start = dirname(fileURLToPath(import.meta.url));
-  for (let folder = start; ; folder = dirname(folder)) {
-    if (isPackageRoot(folder)) return folder;
-    if (folder === dirname(folder)) return start;
-  }
-}
-
-function isPackageRoot(folder: string): boolean {
-  try {
-    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
-      name?: unknown;
-    };
-    return manifest.name === "mimo-flash";
-  } catch {
-    return false;
-  }
 }

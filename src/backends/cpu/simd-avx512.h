@@ -57,6 +57,7 @@ inline i32x16 load_i32(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
 inline void store_i32(int32_t* p, i32x16 a) { _mm512_storeu_si512(p, a.v); }
 inline i32x16 add(i32x16 a, i32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 inline i32x16 sub(i32x16 a, i32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+template <int N> inline i32x16 shift_left(i32x16 a) { return {_mm512_slli_epi32(a.v, N)}; }
 template <int N> inline i32x16 shift_right_signed(i32x16 a) { return {_mm512_srai_epi32(a.v, N)}; }
 inline f32x16 to_f32(i32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 // To nearest, ties to even; the value must fit.

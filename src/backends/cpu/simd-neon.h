@@ -98,6 +98,9 @@ inline i32x16 add(i32x16 a, i32x16 b) {
 inline i32x16 sub(i32x16 a, i32x16 b) {
   return each_i32([&](int i) { return vsubq_s32(a.q[i], b.q[i]); });
 }
+template <int N> inline i32x16 shift_left(i32x16 a) {
+  return each_i32([&](int i) { return vshlq_n_s32(a.q[i], N); });
+}
 template <int N> inline i32x16 shift_right_signed(i32x16 a) {
   return each_i32([&](int i) { return vshrq_n_s32(a.q[i], N); });
 }

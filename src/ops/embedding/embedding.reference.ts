@@ -1,3 +1,5 @@
+// The definition: rows are decoded, nothing is computed.
+
 import type { HostArgs } from "../../backends/backend.ts";
 import { hostF32, hostI32, hostScalars, hostWeight } from "../host.ts";
 

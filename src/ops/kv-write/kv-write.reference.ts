@@ -1,3 +1,5 @@
+// The definition, row by row through the codecs: what every native kernel must store, byte for byte.
+
 import type { HostArgs, HostTensor } from "../../backends/backend.ts";
 import { encodeBlocks } from "../../tensor/codec/codec.ts";
 import { DTYPES, rowBytes } from "../../tensor/dtype.ts";

@@ -1,7 +1,9 @@
-// Activations rounded to int8 with one scale per 32 elements, laid out for the int8 product.
+// Activations rounded to 15-bit codes of two int8 digits, one scale per 32 elements, laid out for the int8 product.
 //
-// The definition is quantiseActivations in quantise-activations.ts: scale = max|x| / 127, codes to nearest. Here
-// blocks whose scale would be subnormal become zero, since its inverse could overflow.
+// The definition is quantiseActivations in quantise-activations.ts: scale = max|x| / (127 * 128), codes to nearest,
+// code = 128 * high + low with low in [-64, 63]. Blocks whose scale would be subnormal become zero, since its
+// inverse could overflow. One digit alone would be enough for the products but not for the router: its noise flips
+// choices between experts, and one flip costs more than all other rounding together.
 //
 // Layout. A dot of bytes sums fours, so a chunk's 256 codes are stored such that after four dots every lane holds
 // the whole sum of one group of 16, and is scaled once: vector j has bytes 4j..4j+3 of all groups. Weights go
@@ -13,10 +15,10 @@
 namespace mimo::MIMO_VARIANT {
 
 struct alignas(64) QuantisedChunk {
-  int8_t codes[CHUNK];
+  int8_t high[CHUNK], low[CHUNK];
   float scales[16];  // by lane, as are the others
   float sums[16];    // scale * sum of codes: what a weight's offset multiplies
-  int32_t start[16];  // -DOT_OFFSET * sum of codes: where dot_offset starts from
+  int32_t start_high[16], start_low[16];  // -DOT_OFFSET * sum of digits: where dot_offset starts from
 };
 
 // A chunk of a weight row in registers, in the same layout.
@@ -24,6 +26,13 @@ struct LaneCodes {
   i8x64 codes[4];
   f32x16 scales, offsets;
 };
+
+template <int ROWS> MIMO_INLINE void add_digit(const LaneCodes (&w)[ROWS], const int8_t* digits, i32x16 (&dots)[ROWS]) {
+  for (int j = 0; j < 4; j++) {
+    const i8x64 x = load_i8x64(digits + 64 * j);
+    for (int r = 0; r < ROWS; r++) dots[r] = dot_offset(dots[r], w[r].codes[j], x);
+  }
+}
 
 // sums[r][t] gains the product of w[r] with a chunk of x[t]: exact integers within a group, then a fused step each
 // for scales and offsets.
@@ -33,11 +42,10 @@ MIMO_INLINE void add_products(const LaneCodes (&w)[ROWS], const QuantisedChunk* 
   for (int t = 0; t < T; t++) {
     const QuantisedChunk& row = x[t][chunk];
     i32x16 dots[ROWS];
-    for (i32x16& dot : dots) dot = load_i32(row.start);
-    for (int j = 0; j < 4; j++) {
-      const i8x64 codes = load_i8x64(row.codes + 64 * j);
-      for (int r = 0; r < ROWS; r++) dots[r] = dot_offset(dots[r], w[r].codes[j], codes);
-    }
+    for (i32x16& dot : dots) dot = load_i32(row.start_high);
+    add_digit(w, row.high, dots);
+    for (i32x16& dot : dots) dot = add(shift_left<7>(dot), load_i32(row.start_low));
+    add_digit(w, row.low, dots);
     const f32x16 scales = load(row.scales);
     for (int r = 0; r < ROWS; r++) sums[r][t] = fma(to_f32(dots[r]), mul(w[r].scales, scales), sums[r][t]);
     if constexpr (HAS_OFFSETS) {

@@ -1,3 +1,5 @@
+// The definition, in float64: each weight row is decoded once and meets every input row.
+
 import type { HostArgs } from "../../backends/backend.ts";
 import { hostF32, hostScalars, hostWeight } from "../host.ts";
 import { quantiseActivations, takesQuantisedActivations } from "./quantise-activations.ts";

@@ -25,51 +25,55 @@ const FormatKernels& format_kernels(DType dtype) {
 
 namespace {
 
-// Activation rows times weight rows that one tile keeps in registers, and columns per block.
-constexpr int TILE_T = NUM_REGISTERS >= 32 ? 6 : 3;
-constexpr int TILE_N = NUM_REGISTERS >= 32 ? 4 : 2;
-constexpr int BLOCK = 512;
-constexpr int CODES_TILE_T = 6;
-constexpr int CODES_TILE_N = 2;
-constexpr int CODES_BLOCK = 4;  // chunks
-
-constexpr int64_t PANEL_BYTES = 512 << 10;
-constexpr int64_t MAX_TILE_T = TILE_T > CODES_TILE_T ? TILE_T : CODES_TILE_T;
-constexpr int64_t SUMS_BYTES = MAX_CLAIM * MAX_TILE_T * 64;
-
 constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 constexpr int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }
 
-// Of the larger of a row's two unpacked forms, f32.
-int64_t panel_row_bytes(int64_t columns) { return num_chunks(columns) * CHUNK * 4; }
+// Activation rows times weight rows that a tile keeps in registers, and the columns of a block.
+constexpr int TILE_T = NUM_REGISTERS >= 32 ? 6 : 3;
+constexpr int TILE_N = NUM_REGISTERS >= 32 ? 4 : 2;
+constexpr int64_t BLOCK = 512;
+// The same for int8, in chunks.
+constexpr int CODES_TILE_T = 6;
+constexpr int CODES_TILE_N = 2;
+constexpr int64_t CODES_BLOCK = 4;
+
+// Rows are a vector more than a power of two apart: else all of a tile would compete for the same cache sets.
+constexpr int64_t PACKED = BLOCK + 16;
+int64_t panel_stride(int64_t columns) { return num_chunks(columns) * CHUNK + 16; }
+
+constexpr int64_t PANEL_BYTES = 512 << 10;
+constexpr int64_t PACKED_BYTES = TILE_T * PACKED * 4;
+constexpr int64_t SUMS_BYTES = MAX_CLAIM * max(TILE_T, CODES_TILE_T) * 64;
+
+// What panel_scratch holds.
+struct Scratch {
+  float* sums;    // [MAX_CLAIM, tile rows of activations, 16]
+  float* packed;  // [TILE_T, PACKED]: a block of activations
+  float* panel;   // unpacked rows, f32 or CodeChunks, whichever is in use
+
+  explicit Scratch(void* memory)
+      : sums(static_cast<float*>(memory)), packed(sums + SUMS_BYTES / 4), panel(packed + PACKED_BYTES / 4) {}
+};
 
 int64_t max_claim(int64_t columns, int64_t T) {
   if (T <= MAX_FEW) return MAX_CLAIM;
-  return max(TILE_N, min(MAX_CLAIM, PANEL_BYTES / panel_row_bytes(columns) / TILE_N * TILE_N));
+  return max(TILE_N, min(MAX_CLAIM, PANEL_BYTES / 4 / panel_stride(columns) / TILE_N * TILE_N));
 }
 
-// Adds w[r] . x[t] over columns [begin, end) to the 16 lanes at sums + (r * TILE_T + t) * 16.
-template <int T>
-void add_tile(const float* const* w, const float* const* x, int64_t begin, int64_t end, float* sums) {
+// Adds w[r] . x[t] over `count` columns, whole vectors, to the 16 lanes at sums + (r * TILE_T + t) * 16. Rows of w
+// are `stride` apart, rows of x PACKED.
+template <int T> void add_tile(const float* w, int64_t stride, const float* x, int64_t count, float* sums) {
   f32x16 sum[TILE_N][T];
   for (int r = 0; r < TILE_N; r++) {
     for (int t = 0; t < T; t++) sum[r][t] = load(sums + (r * TILE_T + t) * 16);
   }
-  int64_t k = begin;
-  for (; k + 16 <= end; k += 16) {
+  for (int64_t k = 0; k < count; k += 16) {
     f32x16 weights[TILE_N];
-    for (int r = 0; r < TILE_N; r++) weights[r] = load(w[r] + k);
+    for (int r = 0; r < TILE_N; r++) weights[r] = load(w + r * stride + k);
     for (int t = 0; t < T; t++) {
-      const f32x16 value = load(x[t] + k);
+      const f32x16 value = load(x + t * PACKED + k);
       for (int r = 0; r < TILE_N; r++) sum[r][t] = fma(weights[r], value, sum[r][t]);
-    }
-  }
-  if (k < end) {
-    const int lanes = static_cast<int>(end - k);
-    for (int t = 0; t < T; t++) {
-      const f32x16 value = load_n(x[t] + k, lanes);
-      for (int r = 0; r < TILE_N; r++) sum[r][t] = fma(load_n(w[r] + k, lanes), value, sum[r][t]);
     }
   }
   for (int r = 0; r < TILE_N; r++) {
@@ -123,37 +127,43 @@ template <class Run> void each_tile(int64_t T, int64_t tile, Run&& run) {
   }
 }
 
-void multiply_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, float* sums,
-                    float* panel) {
-  const int64_t columns = w.columns, stride = panel_row_bytes(columns) / 4;
-  const int64_t num_rows = end - begin, num_padded = round_up(num_rows, TILE_N);
-  const float* rows[MAX_CLAIM];
+void multiply_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
+                    const Scratch& scratch) {
+  const int64_t columns = w.columns, padded = round_up(columns, 16), stride = panel_stride(columns);
+  const int64_t num_rows = end - begin;
   for (int64_t r = 0; r < num_rows; r++) {
-    const Row row = w.row(begin + r);
-    rows[r] = w.dtype == DType::F32 ? reinterpret_cast<const float*>(row.data) : panel + r * stride;
-    if (w.dtype != DType::F32) format_kernels(w.dtype).unpack(row, columns, panel + r * stride);
+    float* row = scratch.panel + r * stride;
+    format_kernels(w.dtype).unpack(w.row(begin + r), columns, row);
+    for (int64_t k = columns; k < padded; k++) row[k] = 0;
   }
-  for (int64_t r = num_rows; r < num_padded; r++) rows[r] = rows[0];
   each_tile(in.T, TILE_T, [&](int64_t first, int num_inputs) {
-    const float* x[TILE_T];
-    for (int t = 0; t < num_inputs; t++) x[t] = in.x + in.row(first + t) * columns;
-    memset(sums, 0, static_cast<size_t>(num_padded * TILE_T * 64));
+    memset(scratch.sums, 0, SUMS_BYTES);
     for (int64_t k = 0; k < columns; k += BLOCK) {
-      for (int64_t r = 0; r < num_padded; r += TILE_N) {
+      const int64_t count = min(BLOCK, columns - k), whole = round_up(count, 16);
+      for (int t = 0; t < num_inputs; t++) {
+        float* row = scratch.packed + t * PACKED;
+        memcpy(row, in.x + in.row(first + t) * columns + k, static_cast<size_t>(count) * sizeof(float));
+        for (int64_t i = count; i < whole; i++) row[i] = 0;
+      }
+      for (int64_t r = 0; r < num_rows; r += TILE_N) {
         with_constant<TILE_T>(num_inputs, [&](auto T) {
-          add_tile<T.value>(rows + r, x, k, min(k + BLOCK, columns), sums + r * TILE_T * 16);
+          add_tile<T.value>(scratch.panel + r * stride + k, stride, scratch.packed, whole,
+                            scratch.sums + r * TILE_T * 16);
         });
       }
     }
     for (int64_t r = 0; r < num_rows; r++) {
-      for (int t = 0; t < num_inputs; t++) out.put(first + t, begin + r, hsum(load(sums + (r * TILE_T + t) * 16)));
+      for (int t = 0; t < num_inputs; t++) {
+        out.put(first + t, begin + r, hsum(load(scratch.sums + (r * TILE_T + t) * 16)));
+      }
     }
   });
 }
 
 template <bool HAS_OFFSETS>
 void multiply_codes_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
-                          float* sums, CodeChunk* panel) {
+                          const Scratch& scratch) {
+  CodeChunk* panel = reinterpret_cast<CodeChunk*>(scratch.panel);
   const int64_t chunks = num_chunks(w.columns);
   const int64_t num_rows = end - begin, num_padded = round_up(num_rows, CODES_TILE_N);
   const CodeChunk* rows[MAX_CLAIM];
@@ -164,18 +174,18 @@ void multiply_codes_panel(const Matrix& w, int64_t begin, int64_t end, const Inp
   each_tile(in.T, CODES_TILE_T, [&](int64_t first, int num_inputs) {
     const QuantisedChunk* x[CODES_TILE_T];
     for (int t = 0; t < num_inputs; t++) x[t] = in.quantised + in.row(first + t) * chunks;
-    memset(sums, 0, static_cast<size_t>(num_padded * CODES_TILE_T * 64));
+    memset(scratch.sums, 0, SUMS_BYTES);
     for (int64_t c = 0; c < chunks; c += CODES_BLOCK) {
       for (int64_t r = 0; r < num_padded; r += CODES_TILE_N) {
         with_constant<CODES_TILE_T>(num_inputs, [&](auto T) {
           add_codes_tile<HAS_OFFSETS, T.value>(rows + r, x, c, min(c + CODES_BLOCK, chunks),
-                                               sums + r * CODES_TILE_T * 16);
+                                               scratch.sums + r * CODES_TILE_T * 16);
         });
       }
     }
     for (int64_t r = 0; r < num_rows; r++) {
       for (int t = 0; t < num_inputs; t++) {
-        out.put(first + t, begin + r, hsum(load(sums + (r * CODES_TILE_T + t) * 16)));
+        out.put(first + t, begin + r, hsum(load(scratch.sums + (r * CODES_TILE_T + t) * 16)));
       }
     }
   });
@@ -191,7 +201,8 @@ int64_t claim_size(int64_t rows, int64_t columns, int64_t T, const Worker& worke
 
 void* panel_scratch(int64_t columns, int64_t T, Worker& worker) {
   if (T <= MAX_FEW) return nullptr;
-  return worker.scratch(static_cast<size_t>(SUMS_BYTES + max_claim(columns, T) * panel_row_bytes(columns)));
+  const int64_t panel = max_claim(columns, T) * panel_stride(columns) * static_cast<int64_t>(sizeof(float));
+  return worker.scratch(static_cast<size_t>(SUMS_BYTES + PACKED_BYTES + panel));
 }
 
 void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, void* scratch) {
@@ -209,12 +220,10 @@ void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, con
     else kernels.few[in.T - 1](w, begin, end, x, out);
     return;
   }
-  float* sums = static_cast<float*>(scratch);
-  void* panel = static_cast<uint8_t*>(scratch) + SUMS_BYTES;
-  if (!quantised) return multiply_panel(w, begin, end, in, out, sums, static_cast<float*>(panel));
-  CodeChunk* codes = static_cast<CodeChunk*>(panel);
-  if (kernels.has_offsets) multiply_codes_panel<true>(w, begin, end, in, out, sums, codes);
-  else multiply_codes_panel<false>(w, begin, end, in, out, sums, codes);
+  const Scratch parts(scratch);
+  if (!quantised) multiply_panel(w, begin, end, in, out, parts);
+  else if (kernels.has_offsets) multiply_codes_panel<true>(w, begin, end, in, out, parts);
+  else multiply_codes_panel<false>(w, begin, end, in, out, parts);
 }
 
 }  // namespace mimo::MIMO_VARIANT

@@ -10,8 +10,11 @@ export function takesQuantisedActivations(dtype: DType): boolean {
   return DTYPES[dtype].blockElements > 1;
 }
 
+/** Largest code: two int8 digits, 127 · 128. */
+const MAX_CODE = 16256;
+
 /**
- * Rounds `row` [K] to int8 codes with one scale per 32 elements and back: x ≈ scale · code, scale = max|x| / 127.
+ * Rounds `row` [K] to 15-bit codes with one scale per 32 elements and back: x ≈ scale · code, scale = max|x| / 16256.
  * K is a multiple of 32, as it is for every block dtype. Codes round to the nearest integer, ties to even.
  */
 export function quantiseActivations(row: Float32Array): Float32Array {
@@ -19,7 +22,7 @@ export function quantiseActivations(row: Float32Array): Float32Array {
   for (let start = 0; start < row.length; start += ACTIVATION_BLOCK) {
     let max = 0;
     for (let i = start; i < start + ACTIVATION_BLOCK; i++) max = Math.max(max, Math.abs(row[i]!));
-    const scale = Math.fround(max / 127);
+    const scale = Math.fround(max / MAX_CODE);
     const inverse = scale > 0 ? Math.fround(1 / scale) : 0;
     for (let i = start; i < start + ACTIVATION_BLOCK; i++) {
       out[i] = scale * roundToEven(Math.fround(row[i]! * inverse));

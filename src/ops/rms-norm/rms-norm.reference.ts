@@ -1,3 +1,5 @@
+// The definition, with the mean of squares in float64.
+
 import type { HostArgs } from "../../backends/backend.ts";
 import { hostF32, hostScalars } from "../host.ts";
 

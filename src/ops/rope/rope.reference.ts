@@ -1,3 +1,5 @@
+// The definition: angles in float64, sines and cosines rounded once to float32.
+
 import type { HostArgs } from "../../backends/backend.ts";
 import { hostF32, hostI32, hostScalars } from "../host.ts";
 

@@ -21,8 +21,9 @@ export function logprobReader(
   for (let i = 0; i < row.length; i++) if (row[i]! > max) max = row[i]!;
   let sum = 0;
   for (let i = 0; i < row.length; i++) sum += Math.exp(row[i]! - max);
-  const normaliser = max + Math.log(sum);
-  const logprob = (token: number): TokenLogprob => ({ token, logprob: row[token]! - normaliser });
+  const logSum = Math.log(sum);
+  // The maximum goes first: added to the small logarithm, a large one would swallow it.
+  const logprob = (token: number): TokenLogprob => ({ token, logprob: row[token]! - max - logSum });
   return { of: (token) => ({ ...logprob(token), top: largest(row, numTop).map(logprob) }) };
 }
 

@@ -75,14 +75,19 @@ export function argmax(values: Float32Array): number {
   return best;
 }
 
-/** `kept` lists the tokens to choose from; null means all. */
+/** `kept` lists the tokens to choose from, most probable first; null means all. */
 function gumbelArgmax(logits: Float32Array, kept: Int32Array | null, temperature: number, key: number): number {
+  const top = kept?.[0] ?? argmax(logits);
+  const largest = logits[top]!;
+  // An infinite logit leaves nothing to compare.
+  if (!Number.isFinite(largest)) return top;
   const count = kept?.length ?? logits.length;
-  let best = kept?.[0] ?? 0;
+  let best = top;
   let max = -Infinity;
   for (let i = 0; i < count; i++) {
     const token = kept === null ? i : kept[i]!;
-    const value = logits[token]! / temperature - Math.log(-Math.log(randomUnit(key, token)));
+    // Relative to the largest, so that the smallest temperature does not make infinities, all alike.
+    const value = (logits[token]! - largest) / temperature - Math.log(-Math.log(randomUnit(key, token)));
     if (value > max || (value === max && token < best)) {
       max = value;
       best = token;

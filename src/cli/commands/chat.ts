@@ -1,0 +1,126 @@
+// `mimo chat`: a conversation in the terminal, or over a pipe: one message a line, answers on standard output.
+
+import { join } from "node:path";
+import { Command } from "commander";
+import { load } from "../../api/load.ts";
+import type { Mimo } from "../../api/mimo.ts";
+import { abortedError, MimoError } from "../../util/errors.ts";
+import { describeUsage, showAnswer } from "../answer.ts";
+import { Conversation } from "../chat/conversation.ts";
+import { History } from "../chat/history.ts";
+import { MessageReader } from "../chat/message-reader.ts";
+import { type ChatContext, isSlashCommand, runSlashCommand } from "../chat/slash-commands.ts";
+import type { Cli } from "../cli.ts";
+import { type DefaultModel, defaultModel } from "../default-model.ts";
+import { formatBytes, formatContext, formatCount, formatDuration, plural } from "../format.ts";
+import { inspectPath } from "../inspection.ts";
+import { watchInterrupt } from "../interrupt.ts";
+import {
+  addModelOptions,
+  addSamplingOptions,
+  examples,
+  type ModelFlags,
+  type SamplingFlags,
+  toGenerationOptions,
+  toLoadOptions,
+} from "../options.ts";
+import type { Output } from "../output.ts";
+import { reportError } from "../report-error.ts";
+
+interface ChatFlags extends ModelFlags, SamplingFlags {
+  readonly system?: string;
+  readonly think?: boolean;
+}
+
+export function chatCommand(cli: Cli): Command {
+  const command = new Command("chat")
+    .description("Talk to a model.")
+    .argument("[model]", "a Hugging Face folder or a .gguf file; default: the model that comes along")
+    .optionsGroup("Conversation:")
+    .option("--system <text>", "system message")
+    .option("--think", "let the model think before it answers")
+    .option("--no-think", "answer at once; default: as the checkpoint's template says");
+  return addModelOptions(addSamplingOptions(command))
+    .action((model: string | undefined, flags: ChatFlags) => chat(cli, model, flags))
+    .addHelpText(
+      "after",
+      examples(
+        ["mimo chat", "The model that comes along, or a tiny random one: to try the program."],
+        ['mimo chat ~/models/MiMo-V2-Flash --think --system "Answer briefly."', "A real one, thinking before it answers."],
+        ["mimo chat model.gguf --temperature 0.3 --kv q8_0 --context 65536", "Cooler, with a long and compact memory."],
+        ["printf 'Hello\\nAnd again\\n' | mimo chat model.gguf", "Two messages of one conversation, from a pipe."],
+      ),
+    );
+}
+
+async function chat(cli: Cli, path: string | undefined, flags: ChatFlags): Promise<void> {
+  const isInteractive = cli.input.isTTY && cli.output.isTerminal;
+  // Over a pipe, standard output holds answers alone.
+  const notes = isInteractive ? cli.output : cli.messages;
+  const model = path === undefined ? await defaultModel(cli.environment) : { path, isRandom: false };
+  await using mimo = await loadWithBanner(model, flags, notes);
+  const context: ChatContext = {
+    conversation: new Conversation({ system: flags.system, thinking: flags.think, generation: toGenerationOptions(flags) }),
+    output: notes,
+    model: model.path,
+    saved: new Set(),
+  };
+  if (isInteractive) notes.line(notes.style.dim("/help shows commands, Ctrl-C stops an answer, Ctrl-D leaves.\n"));
+  using reader = new MessageReader({
+    input: cli.input,
+    terminal: isInteractive ? cli.output.stream : undefined,
+    history: new History(join(cli.environment.stateFolder, "history")),
+  });
+  for (;;) {
+    const entry = await reader.read();
+    if (entry.type === "end") break;
+    try {
+      if (isSlashCommand(entry.text)) {
+        if (!(await runSlashCommand(entry.text, context))) break;
+      } else await answer(cli, mimo, context, entry.text.trim());
+    } catch (error) {
+      // Someone at a terminal can go on from an error; a script must see it.
+      if (!isInteractive) throw error;
+      reportError(error, cli.messages, { json: false, debug: false });
+    }
+  }
+  if (isInteractive) notes.line();
+}
+
+async function answer(cli: Cli, mimo: Mimo, { conversation, output: notes }: ChatContext, text: string): Promise<void> {
+  const { output, messages } = cli;
+  using interrupt = watchInterrupt();
+  const { signal } = interrupt;
+  const events = mimo.chat({
+    ...conversation.generation,
+    messages: conversation.messagesWith(text),
+    thinking: conversation.thinking,
+    signal,
+  });
+  const shown = await showAnswer(events, { text: output, reasoning: notes, progress: messages });
+  const wasKept = conversation.add(text, shown);
+  if (shown.end !== undefined) notes.line(notes.style.dim(describeUsage(shown.end.usage)));
+  else if (notes === output) notes.line(notes.style.dim(wasKept ? "stopped; what was written is kept" : "stopped; the message is forgotten"));
+  else throw abortedError(signal.reason);
+}
+
+async function loadWithBanner({ path, isRandom }: DefaultModel, flags: ChatFlags, notes: Output): Promise<Mimo> {
+  const { bold, dim, yellow } = notes.style;
+  const { parameters, bytes, tokenizer } = inspectPath(path);
+  notes.line(`${bold(notes.untrusted(path))} ${dim(`${formatCount(parameters.trunk)} parameters, ${formatCount(parameters.activePerToken)} active · ${formatBytes(bytes.total)}`)}`);
+  if (tokenizer === null) {
+    throw new MimoError("invalid_argument", `${path} has no tokenizer, so it cannot chat.`, {
+      remedy: "Put tokenizer.json beside the weights, or use `mimo generate --ids`.",
+    });
+  }
+  using interrupt = watchInterrupt();
+  const warn = (warning: string): void => notes.line(`${yellow("warning:")} ${notes.untrusted(warning)}`);
+  const mimo = await load(path, { ...toLoadOptions(flags), signal: interrupt.signal, onWarning: warn });
+  const { backend, contextLength, numMtpHeads, loadMs } = mimo.info;
+  notes.line(dim(`${backend} · context ${formatContext(contextLength)} · ${plural(numMtpHeads, "MTP head")} · loaded in ${formatDuration(loadMs)}`));
+  if (isRandom) {
+    warn("this model's weights are random: what it writes is noise.");
+    notes.line("To talk to a real one: mimo chat PATH, a Hugging Face folder or a .gguf file of MiMo-V2-Flash.");
+  }
+  return mimo;
+}

@@ -1,0 +1,45 @@
+// What the command line takes from its surroundings: environment variables, standard folders, the package's own
+// files. The only place that reads the environment; everything else is told.
+
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { packageRoot } from "../util/package-root.ts";
+
+export interface Environment {
+  /** Whether colours are asked for or refused, by FORCE_COLOR or NO_COLOR; undefined where neither says. */
+  readonly colour: boolean | undefined;
+  /** Models that can be made again; `$XDG_CACHE_HOME/mimo-flash`. */
+  readonly cacheFolder: string;
+  /** What a user would miss; `$XDG_STATE_HOME/mimo-flash`. */
+  readonly stateFolder: string;
+}
+
+export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Environment {
+  const folder = (name: string, fallback: string): string => {
+    const value = variables[name];
+    // The XDG specification has relative paths ignored.
+    return join(value !== undefined && isAbsolute(value) ? value : join(homedir(), fallback), "mimo-flash");
+  };
+  return {
+    colour: readColour(variables),
+    cacheFolder: folder("XDG_CACHE_HOME", ".cache"),
+    stateFolder: folder("XDG_STATE_HOME", join(".local", "state")),
+  };
+}
+
+function readColour(variables: NodeJS.ProcessEnv): boolean | undefined {
+  if ((variables["NO_COLOR"] ?? "") !== "" || variables["TERM"] === "dumb") return false;
+  return (variables["FORCE_COLOR"] ?? "") === "" ? undefined : variables["FORCE_COLOR"] !== "0";
+}
+
+export function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { readonly version: string };
+  return manifest.version;
+}
+
+/** The model that comes with the package, where it does. */
+export function embeddedModel(): string | undefined {
+  const path = join(packageRoot(), "models", "nano");
+  return existsSync(join(path, "config.json")) ? path : undefined;
+}

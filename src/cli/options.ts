@@ -1,0 +1,113 @@
+// Options that several commands share, and their way into the library's: one name, one meaning, one default each.
+// Ranges are the library's to check; here text becomes numbers.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { LoadOptions } from "../api/load.ts";
+import type { GenerationOptions } from "../api/request.ts";
+import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
+
+export interface ModelFlags {
+  readonly backend?: NonNullable<LoadOptions["backend"]>;
+  readonly threads?: number;
+  readonly context?: number;
+  readonly kv?: KvDType;
+  readonly mtp?: "parallel" | "chained";
+  readonly quantisedActivations?: "on" | "off";
+}
+
+export interface SamplingFlags {
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly minP?: number;
+  readonly seed?: number;
+  readonly maxTokens?: number;
+  readonly speculation?: number | "auto";
+}
+
+export const backendOption = (): Option =>
+  new Option("--backend <name>", "what computes; default: cpu where its addon is built").choices(["cpu", "reference"]);
+
+export const threadsOption = (): Option =>
+  new Option("--threads <n>", "threads of the cpu backend; default: the physical cores").argParser(parseInteger);
+
+export const kvOption = (): Option =>
+  new Option("--kv <dtype>", "element type of the KV cache; default: f16").choices(KV_DTYPES);
+
+export const quantisedActivationsOption = (): Option =>
+  new Option("--quantised-activations <on|off>", "quantise activations to meet quantised weights: faster, less exact")
+    .choices(["on", "off"])
+    .default("off");
+
+export const mtpModeOption = (flag = "--mtp"): Option =>
+  new Option(`${flag} <mode>`, "what MTP heads after the first read; default: parallel").choices(["parallel", "chained"]);
+
+export const speculationOption = (): Option =>
+  new Option("--speculation <depth>", "tokens to draft per step with the MTP heads: auto, 0, 1, 2 or 3; default: auto").argParser(
+    parseSpeculation,
+  );
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .optionsGroup("Model:")
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .option("--context <tokens>", "tokens that prompt and answer may have together", parseInteger)
+    .addOption(kvOption())
+    .addOption(mtpModeOption())
+    .addOption(quantisedActivationsOption());
+}
+
+export function addSamplingOptions(command: Command): Command {
+  return command
+    .optionsGroup("Sampling:")
+    .option("--temperature <number>", "0 always takes the most probable token; default: 0.8", parseNumber)
+    .option("--top-p <share>", "keep the most probable tokens up to this share; default: 0.95", parseNumber)
+    .option("--top-k <n>", "keep the n most probable tokens; default: 0, all", parseInteger)
+    .option("--min-p <share>", "drop tokens below this share of the most probable one; default: 0", parseNumber)
+    .option("--seed <n>", "same seed, same answer; default: a fresh one", parseInteger)
+    .option("--max-tokens <n>", "most tokens of an answer; default: what the context holds", parseInteger)
+    .addOption(speculationOption());
+}
+
+export function toLoadOptions(flags: ModelFlags): LoadOptions {
+  return {
+    backend: flags.backend,
+    threads: flags.threads,
+    contextLength: flags.context,
+    kvDType: flags.kv,
+    mtp: flags.mtp,
+    activations: flags.quantisedActivations === "on" ? "quantised" : "exact",
+  };
+}
+
+export function toGenerationOptions(flags: SamplingFlags): GenerationOptions {
+  const { temperature, topP, topK, minP, seed, maxTokens, speculation } = flags;
+  return { temperature, topP, topK, minP, seed, maxTokens, speculation };
+}
+
+export function parseNumber(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Expected a number.");
+}
+
+export function parseInteger(text: string): number {
+  const value = parseNumber(text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("Expected a whole number.");
+}
+
+export function parseSpeculation(text: string): number | "auto" {
+  return text === "auto" ? text : parseInteger(text);
+}
+
+/** "512,4096" as numbers. */
+export function parseList<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) => text.split(",").map((part) => parse(part.trim()));
+}
+
+/** Text after a command's help that teaches by example. */
+export function examples(...lines: readonly (readonly [command: string, explanation: string])[]): string {
+  return `\nExamples:\n${lines.map(([command, explanation]) => `  $ ${command}\n      ${explanation}`).join("\n")}\n`;
+}

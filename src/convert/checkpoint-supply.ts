@@ -1,0 +1,112 @@
+// The weights of an open checkpoint as jobs: rows read from the file where they lie, with the scales they need.
+//
+// Invariants: every parameter is found with its shape, and every tensor of the file is used, before anything is
+// written; bytes of the wanted type pass unchanged. Knows layouts and names, not what a target looks like.
+
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { type MatrixLayout, matrixLayout, projectionLayouts } from "../model/attention-layout.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { Parameter } from "../model/parameters.ts";
+import { TensorLookup } from "../model/tensor-lookup.ts";
+import { dialectOf } from "../model/weights.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { rowBytes } from "../tensor/dtype.ts";
+import { defined } from "../util/assert.ts";
+import { type ChunkJob, SCALE_BLOCK } from "./chunk-job.ts";
+import type { KnownScales, WeightSupply } from "./tensors.ts";
+
+/** Elements of a chunk, as far as whole scale blocks of rows allow. */
+const CHUNK_ELEMENTS = 1 << 20;
+
+/** Throws `checkpoint_invalid` where tensors are missing, misshaped or unknown. */
+export function checkpointSupply(
+  checkpoint: Checkpoint,
+  config: ModelConfig,
+  parameters: readonly Parameter[],
+): WeightSupply {
+  const lookup = new TensorLookup(checkpoint, dialectOf(checkpoint));
+  const layouts = new Map(
+    parameters.map((parameter) => [
+      parameter,
+      Array.from({ length: parameter.count }, (_, index) => layoutOf(lookup, config, parameter, index)),
+    ]),
+  );
+  lookup.refuseUnused();
+  const layoutAt = (parameter: Parameter, index: number): MatrixLayout =>
+    defined(layouts.get(parameter)?.[index], "a parameter's layout");
+  return {
+    jobs: (parameter, index, dtype) => matrixJobs(lookup, layoutAt(parameter, index), dtype),
+    scales: (parameter, index) => ownScales(lookup, layoutAt(parameter, index)),
+  };
+}
+
+function layoutOf(lookup: TensorLookup, config: ModelConfig, parameter: Parameter, index: number): MatrixLayout {
+  const { attention, shape, count } = parameter;
+  const { dialect } = lookup;
+  if (parameter.role === "q" || parameter.role === "k" || parameter.role === "v") {
+    const { kind, names } = defined(attention, "a projection's attention");
+    return projectionLayouts(lookup, names(dialect), config, kind)[parameter.role];
+  }
+  const names = parameter.names(dialect, index);
+  const name = defined(names.find((candidate) => lookup.has(candidate)) ?? names[0], "a name");
+  const [rows, columns] = shape.length === 1 ? [1, shape[0] as number] : (shape as [number, number]);
+  if (dialect.stackedExperts && count > 1) {
+    const tensor = lookup.take(name, [count, ...shape]);
+    return { tensor, rows, columns, tensorRow: (row) => index * rows + row, scales: undefined };
+  }
+  if (shape.length === 2) return matrixLayout(lookup, name, rows, columns);
+  return { tensor: lookup.take(name, shape), rows, columns, tensorRow: (row) => row, scales: undefined };
+}
+
+/** The scales of FP8 codes that pass unchanged: those of a matrix that is a tensor of its own. */
+function ownScales(lookup: TensorLookup, layout: MatrixLayout): KnownScales | undefined {
+  if (!isOwnFp8Tensor(layout)) return undefined;
+  const tensor = lookup.takeScales(layout.tensor.name);
+  return { shape: tensor.shape, values: () => lookup.readFloats([tensor]) };
+}
+
+function isOwnFp8Tensor({ tensor, rows }: MatrixLayout): boolean {
+  return tensor.dtype === "f8_e4m3" && tensor.shape[0] === rows;
+}
+
+function* matrixJobs(lookup: TensorLookup, layout: MatrixLayout, dtype: DType): Generator<ChunkJob> {
+  const { tensor, rows, columns, scales } = layout;
+  const isCopy = tensor.dtype === dtype && (dtype !== "f8_e4m3" || isOwnFp8Tensor(layout));
+  const grid = scales === undefined || isCopy ? undefined : lookup.readFloats(scales.tensors);
+  const rowsPerChunk = Math.ceil(CHUNK_ELEMENTS / columns / SCALE_BLOCK) * SCALE_BLOCK;
+  for (let begin = 0; begin < rows; begin += rowsPerChunk) {
+    const end = Math.min(begin + rowsPerChunk, rows);
+    const bytes = readRows(lookup, layout, begin, end);
+    if (isCopy) {
+      yield { kind: "copy", bytes };
+      continue;
+    }
+    const gridRows = Int32Array.from({ length: end - begin }, (_, i) => scales?.gridRow(begin + i) ?? 0);
+    yield {
+      kind: "transcode",
+      from: tensor.dtype,
+      bytes,
+      columns,
+      to: dtype,
+      ...(grid === undefined ? {} : { scales: { grid, rows: gridRows } }),
+    };
+  }
+}
+
+/** Rows of a matrix, gathered from the runs in which they lie. */
+function readRows(lookup: TensorLookup, layout: MatrixLayout, begin: number, end: number): Uint8Array {
+  const { tensor, columns, tensorRow } = layout;
+  const bytesPerRow =
+    rowBytes(tensor.dtype, columns) ??
+    lookup.fail(`${tensor.name}: ${columns} columns are no whole blocks of ${tensor.dtype}`);
+  const read = (row: number, count: number): Uint8Array =>
+    lookup.checkpoint.read(tensor, tensorRow(row) * bytesPerRow, (tensorRow(row) + count) * bytesPerRow);
+  const bytes = new Uint8Array((end - begin) * bytesPerRow);
+  for (let row = begin; row < end;) {
+    let count = 1;
+    while (row + count < end && tensorRow(row + count) === tensorRow(row) + count) count++;
+    bytes.set(read(row, count), (row - begin) * bytesPerRow);
+    row += count;
+  }
+  return bytes;
+}

@@ -1,0 +1,345 @@
+// What every kernel is tried with. A case runs one op through its contract on any machine and returns what it wrote;
+// tolerances are those of the contract files.
+//
+// T tokens, D hidden, N outputs or query heads, G KV heads, H key width, U value width, F expert width, E experts.
+
+import { copyRows } from "../../src/ops/copy-rows/copy-rows.ts";
+import { embedding } from "../../src/ops/embedding/embedding.ts";
+import { experts } from "../../src/ops/experts/experts.ts";
+import { type Activations, linear } from "../../src/ops/linear/linear.ts";
+import { takesQuantisedActivations } from "../../src/ops/linear/quantise-activations.ts";
+import { rmsNorm } from "../../src/ops/rms-norm/rms-norm.ts";
+import { rope, ropeTable } from "../../src/ops/rope/rope.ts";
+import { router } from "../../src/ops/router/router.ts";
+import { swiglu } from "../../src/ops/swiglu/swiglu.ts";
+import { type DType, DTYPES } from "../../src/tensor/dtype.ts";
+import type { Machine } from "./machine.ts";
+import { randomFloats, randomIntegers, randomWeight, rowNorms, type WeightSizes } from "./material.ts";
+import { ABSOLUTE, EXACT, type Measure, relative, relativeTo, relativeToRows, type Values } from "./report.ts";
+
+export interface Case {
+  /** The kernel's name. */
+  readonly op: string;
+  readonly dtype: string;
+  readonly shape: string;
+  readonly tolerance: number;
+  readonly measure: Measure;
+  /** Numbers of rows to run, the most last. A result of fewer rows must be the beginning of one of more, bit by bit. */
+  readonly rows: readonly number[];
+  /** Rows the slow reference computes; the beginning of each result is compared with them. Default: all. */
+  readonly referenceRows?: number;
+  readonly run: (machine: Machine, T: number) => Values;
+}
+
+export const WEIGHT_DTYPES = (Object.keys(DTYPES) as DType[]).filter((dtype) => dtype !== "i32");
+
+/** Row counts around every way a kernel groups rows, and beyond. */
+const ROWS = [1, 2, 3, 5, 8, 17, 64];
+
+/** Inner sizes that are no multiple of anything for plain types, and whole blocks for the others. */
+function weightShapes(dtype: DType): readonly WeightSizes[] {
+  const { blockElements } = DTYPES[dtype];
+  if (dtype === "f8_e4m3") {
+    return [
+      { outFeatures: 150, inFeatures: 200, scaleRows: 128 },
+      { outFeatures: 150, inFeatures: 200, scaleRows: 64 },
+      { outFeatures: 5, inFeatures: 1024, scaleRows: 128 },
+    ];
+  }
+  if (blockElements === 1) {
+    return [
+      { outFeatures: 1, inFeatures: 1 },
+      { outFeatures: 37, inFeatures: 83 },
+      { outFeatures: 64, inFeatures: 256 },
+      { outFeatures: 3, inFeatures: 2048 },
+    ];
+  }
+  return [
+    { outFeatures: 1, inFeatures: blockElements },
+    { outFeatures: 37, inFeatures: 3 * blockElements },
+    { outFeatures: 3, inFeatures: 2048 },
+  ];
+}
+
+function describeWeight({ outFeatures, inFeatures, scaleRows }: WeightSizes): string {
+  return `[${outFeatures}, ${inFeatures}]${scaleRows === undefined ? "" : `, scales of ${scaleRows} rows`}`;
+}
+
+export function embeddingCases(dtype: DType): Case[] {
+  return weightShapes(dtype).map((sizes, i) => ({
+    op: "embedding",
+    dtype,
+    shape: describeWeight(sizes),
+    tolerance: 0,
+    // By value: where a scale times a code is −0, its sign is nobody's concern.
+    measure: ABSOLUTE,
+    rows: [1, 19],
+    run: (machine, T) => {
+      const ids = randomIntegers(i, 19, sizes.outFeatures).slice(0, T);
+      const out = machine.floats([T, sizes.inFeatures]);
+      const weight = machine.weight(randomWeight(dtype, 100 + i, sizes));
+      embedding(machine.backend, { ids: machine.integers([T], ids), weight, out });
+      return machine.readFloats(out);
+    },
+  }));
+}
+
+export function linearCases(dtype: DType): Case[] {
+  const modes: Activations[] = takesQuantisedActivations(dtype) ? ["exact", "quantised"] : ["exact"];
+  return weightShapes(dtype).flatMap((sizes, i) =>
+    modes.map((activations, mode) => linearCase(dtype, sizes, { activations, accumulate: (i + mode) % 2 === 1, seed: i })),
+  );
+}
+
+function linearCase(
+  dtype: DType,
+  sizes: WeightSizes,
+  { activations, accumulate, seed }: { activations: Activations; accumulate: boolean; seed: number },
+): Case {
+  const { outFeatures: N, inFeatures: K } = sizes;
+  const most = ROWS.at(-1)!;
+  const data = randomWeight(dtype, 200 + seed, sizes);
+  const x = randomFloats(300 + seed, most * K);
+  // An outlier, as residual streams have them: it must not spoil the other rows, nor the other blocks of its own.
+  x[K - 1] = 40;
+  const before = randomFloats(400 + seed, most * N);
+  const weightNorms = rowNorms(data);
+  const inputNorms = Float64Array.from({ length: most }, (_, t) => norm(x.subarray(t * K, (t + 1) * K)));
+  return {
+    op: "linear",
+    dtype: activations === "exact" ? dtype : `${dtype}, quantised`,
+    shape: `${describeWeight(sizes)}${accumulate ? ", accumulated" : ""}`,
+    tolerance: 1e-5,
+    measure: relativeTo((i) => inputNorms[Math.floor(i / N)]! * weightNorms[i % N]!),
+    rows: ROWS,
+    run: (machine, T) => {
+      const out = machine.floats([T, N], before.slice(0, T * N));
+      const weight = machine.weight(data);
+      linear(machine.backend, { x: machine.floats([T, K], x.slice(0, T * K)), weight, out, activations, accumulate });
+      return machine.readFloats(out);
+    },
+  };
+}
+
+function norm(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+}
+
+/** One plain type, FP8, and block types of every family. */
+export const EXPERT_DTYPES = ["f32", "bf16", "f8_e4m3", "q8_0", "q4_0", "mxfp4", "q4_k", "q6_k", "iq3_s", "iq4_xs"] as const;
+
+export function expertCases(dtype: DType): Case[] {
+  const { blockElements } = DTYPES[dtype];
+  const modes: Activations[] = takesQuantisedActivations(dtype) ? ["exact", "quantised"] : ["exact"];
+  const [D, F] = blockElements === 1 ? [75, 33] : [blockElements, Math.max(64, blockElements)];
+  const E = 5;
+  const K = 3;
+  const most = 64;
+  const routes = {
+    "random experts": Array.from({ length: most }, (_, t) => distinct(7 + t, K, E)).flat(),
+    "the same experts for all": Array.from({ length: most }, () => [2, 0, 4]).flat(),
+  };
+  const weights = (out: number, inner: number, seed: number) =>
+    randomWeight(dtype, seed, { outFeatures: out, inFeatures: inner, numMatrices: E });
+  const data = { gate: weights(F, D, 500), up: weights(F, D, 600), down: weights(D, F, 700) };
+  const x = randomFloats(800, most * D);
+  const before = randomFloats(801, most * D, 0.1);
+  const shares = randomFloats(802, most * K).map(Math.abs);
+  return modes.flatMap((activations) =>
+    Object.entries(routes).map(([route, ids]): Case => ({
+      op: "experts",
+      dtype: activations === "exact" ? dtype : `${dtype}, quantised`,
+      shape: `D ${D}, F ${F}, ${route}`,
+      // Quantised too: no inner activation of this material lies on the border between two int8 codes.
+      tolerance: 2e-5,
+      measure: relativeToRows(D),
+      rows: [1, 2, 7, 17, 64],
+      referenceRows: 17,
+      run: (machine, T) => {
+        const out = machine.floats([T, D], before.slice(0, T * D));
+        experts(machine.backend, {
+          x: machine.floats([T, D], x.slice(0, T * D)),
+          ids: machine.integers([T, K], ids.slice(0, T * K)),
+          weights: machine.floats([T, K], shares.slice(0, T * K)),
+          experts: { gate: machine.weight(data.gate), up: machine.weight(data.up), down: machine.weight(data.down) },
+          out,
+          activations,
+        });
+        return machine.readFloats(out);
+      },
+    })),
+  );
+}
+
+/** `count` different integers from 0 to limit − 1, in any order. */
+function distinct(seed: number, count: number, limit: number): number[] {
+  const order = randomFloats(seed, limit);
+  return Array.from({ length: limit }, (_, i) => i)
+    .toSorted((a, b) => order[a]! - order[b]!)
+    .slice(0, count);
+}
+
+export function routerCases(): Case[] {
+  const sizes = [
+    { E: 1, K: 1 },
+    { E: 8, K: 2 },
+    { E: 33, K: 33 },
+    { E: 256, K: 8 },
+  ];
+  // Few different logits: most choices are ties. Saturated: scores of exactly 0 and 1.
+  const logits = {
+    random: (E: number) => randomFloats(900 + E, 64 * E, 4),
+    tied: (E: number) => Float32Array.from(randomIntegers(910 + E, 64 * E, 3), (value) => value - 1),
+    saturated: (E: number) => Float32Array.from(randomIntegers(920 + E, 64 * E, 2), (value) => 400 * value - 200),
+  };
+  return sizes.flatMap(({ E, K }) =>
+    Object.entries(logits).flatMap(([name, make]) =>
+      [true, false].map((normalise): Case => ({
+        op: "router",
+        dtype: "f32",
+        shape: `E ${E}, K ${K}, ${name}${normalise ? ", normalised" : ""}`,
+        tolerance: 1e-6,
+        measure: ABSOLUTE,
+        rows: [1, 3, 64],
+        run: (machine, T) => {
+          const ids = machine.integers([T, K], Array.from({ length: T * K }, () => -1));
+          const weights = machine.floats([T, K]);
+          const bias = Float32Array.from(randomIntegers(930 + E, E, 4), (value) => value / 4);
+          const scale = normalise ? 2.5 : 1;
+          const input = machine.floats([T, E], make(E).slice(0, T * E));
+          router(machine.backend, { logits: input, bias: machine.floats([E], bias), ids, weights, scale, normalise });
+          return interleave(machine.readIntegers(ids), machine.readFloats(weights), K);
+        },
+      })),
+    ),
+  );
+}
+
+/** Ids beside weights, row by row: a wrong id is then wrong by at least one. */
+function interleave(ids: Int32Array, weights: Float32Array, K: number): Float32Array {
+  const out = new Float32Array(2 * ids.length);
+  for (let row = 0; row < ids.length / K; row++) {
+    out.set(ids.subarray(row * K, (row + 1) * K), 2 * row * K);
+    out.set(weights.subarray(row * K, (row + 1) * K), (2 * row + 1) * K);
+  }
+  return out;
+}
+
+export function rmsNormCases(): Case[] {
+  const sizes = [
+    { D: 1, S: 1, outColumn: 0, scale: 1 },
+    { D: 83, S: 83, outColumn: 0, scale: 1e-3 },
+    { D: 64, S: 128, outColumn: 64, scale: 1 },
+    { D: 4096, S: 4099, outColumn: 3, scale: 100 },
+  ];
+  return sizes.map(({ D, S, outColumn, scale }): Case => ({
+    op: "rms_norm",
+    dtype: "f32",
+    shape: `D ${D} at column ${outColumn} of ${S}`,
+    tolerance: 1e-6,
+    measure: relative(1e-30),
+    rows: [1, 2, 9],
+    run: (machine, T) => {
+      const x = randomFloats(1000 + D, 9 * D, scale);
+      // A row of zeros has no direction; ε keeps it finite.
+      x.fill(0, D, 2 * D);
+      const out = machine.floats([T, S], new Float32Array(T * S).fill(7));
+      const weight = machine.floats([D], randomFloats(1001, D));
+      rmsNorm(machine.backend, { x: machine.floats([T, D], x.slice(0, T * D)), weight, out, epsilon: 1e-5, outColumn });
+      return machine.readFloats(out);
+    },
+  }));
+}
+
+export function swigluCases(): Case[] {
+  return [1, 37, 256].map((F): Case => ({
+    op: "swiglu",
+    dtype: "f32",
+    shape: `F ${F}`,
+    tolerance: 1e-6,
+    measure: relative(1e-30),
+    rows: [1, 5, 64],
+    run: (machine, T) => {
+      const gate = randomFloats(1100, 64 * F, 30);
+      gate.set([0, 60, -60]);
+      const up = machine.floats([T, F], randomFloats(1101, 64 * F).slice(0, T * F));
+      const inPlace = machine.floats([T, F], gate.slice(0, T * F));
+      swiglu(machine.backend, { gate: inPlace, up, out: inPlace });
+      return machine.readFloats(inPlace);
+    },
+  }));
+}
+
+export function ropeCases(): Case[] {
+  const positions = [0, 1, 2, 127, 4095, 32_767, 262_143, 5];
+  const sizes = [
+    { heads: 1, H: 2, d: 2, theta: 10_000 },
+    { heads: 3, H: 24, d: 8, theta: 10_000 },
+    { heads: 4, H: 192, d: 64, theta: 5_000_000 },
+    { heads: 2, H: 64, d: 64, theta: 5_000_000 },
+  ];
+  const table = (machine: Machine, T: number, d: number, theta: number) => {
+    const out = machine.floats([T, d]);
+    ropeTable(machine.backend, { positions: machine.integers([T], positions.slice(0, T)), theta, out });
+    return out;
+  };
+  return sizes.flatMap(({ heads, H, d, theta }): Case[] => {
+    const common = { dtype: "f32", tolerance: 1e-6, measure: ABSOLUTE, rows: [1, 3, 8] };
+    return [
+      {
+        ...common,
+        op: "rope_table",
+        shape: `d ${d}, θ ${theta}, positions to 262143`,
+        run: (machine, T) => machine.readFloats(table(machine, T, d, theta)),
+      },
+      {
+        ...common,
+        op: "rope",
+        shape: `${heads} heads of ${H}, ${d} rotated`,
+        run: (machine, T) => {
+          const x = machine.floats([T, heads, H], randomFloats(1200, 8 * heads * H).slice(0, T * heads * H));
+          rope(machine.backend, { x, table: table(machine, T, d, theta) });
+          return machine.readFloats(x);
+        },
+      },
+    ];
+  });
+}
+
+export function copyRowsCases(): Case[] {
+  return [1, 83, 1000].map((D): Case => ({
+    op: "copy_rows",
+    dtype: "f32",
+    shape: `D ${D}`,
+    tolerance: 0,
+    measure: EXACT,
+    rows: [20],
+    run: (machine, T) => {
+      const targetRows = randomIntegers(1300, T, 40).map((value, r) => (value % 5 === 0 ? -1 : 2 * r));
+      const target = machine.floats([2 * T, D], randomFloats(1301, 2 * T * D));
+      copyRows(machine.backend, {
+        source: machine.floats([30, D], randomFloats(1302, 30 * D)),
+        sourceRows: machine.integers([T], randomIntegers(1303, T, 30)),
+        target,
+        targetRows: machine.integers([T], targetRows),
+      });
+      return machine.readFloats(target);
+    },
+  }));
+}
+
+export function copyCases(): Case[] {
+  return [0, 1, 1000].map((length): Case => ({
+    op: "copy",
+    dtype: "f32",
+    shape: `[${length}]`,
+    tolerance: 0,
+    measure: EXACT,
+    rows: [1],
+    run: (machine) => {
+      const target = machine.floats([length], new Float32Array(length).fill(3));
+      machine.backend.copy(machine.floats([length], randomFloats(1400, length)), target);
+      return machine.readFloats(target);
+    },
+  }));
+}

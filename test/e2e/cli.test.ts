@@ -1,0 +1,254 @@
+// Every command of `mimo`, run as people and scripts run it: real files, real processes, exit codes and streams.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defined } from "../../src/util/assert.ts";
+import { goldenCase, maxDifference } from "../golden/golden.ts";
+import { resultOf, Surroundings } from "./command.ts";
+
+const here = new Surroundings();
+const run = (args: readonly string[], input?: string) => here.run(args, input);
+
+async function runJson(args: readonly string[]): Promise<Record<string, unknown>> {
+  const { exitCode, stdout, stderr } = await run([...args, "--json"]);
+  expect({ exitCode, stderr: exitCode === 0 ? "" : stderr }).toEqual({ exitCode: 0, stderr: "" });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+/** The three parts of an error, and nothing else. */
+function partsOf(stderr: string): { what: string; why: string; remedy: string } {
+  const [what = "", why = "", remedy = "", ...rest] = stderr.split("\n");
+  expect(rest).toEqual([""]);
+  return { what, why, remedy };
+}
+
+beforeAll(async () => {
+  const { exitCode, stdout } = await run(["init", "--preset", "tiny", "--seed", "1", "tiny"]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/^Wrote tiny: [\d.]+ MB in [\d.]+ m?s/);
+});
+
+afterAll(() => here[Symbol.dispose]());
+
+describe("help and mistakes", () => {
+  test("help goes to standard output, with examples", async () => {
+    for (const args of [[], ["--help"], ["help"], ["chat", "--help"], ["generate", "-h"]]) {
+      const { exitCode, stdout, stderr } = await run(args);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      expect(stdout).toContain("Usage: mimo");
+      expect(stdout).toContain("Examples:\n  $ ");
+    }
+  });
+
+  test("the version is the package's", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    expect((await run(["--version"])).stdout).toBe(`${version}\n`);
+  });
+
+  test.each([
+    [["generatee"], "Did you mean generate?"],
+    [["inspect", "tiny", "--tensor"], "Did you mean --tensors?"],
+    [["generate", "tiny", "--prompt", "x", "--kv", "q3"], "mimo COMMAND --help"],
+    [["generate", "tiny", "--prompt", "x", "--seed", "1.5"], "mimo COMMAND --help"],
+    [["generate", "tiny", "--prompt", "x", "--chat", "y"], "mimo COMMAND --help"],
+    [["generate", "tiny", "--prompt", "x", "--temperature", "-1"], "mimo COMMAND --help"],
+    [["generate", "tiny", "--prompt", "x", "--think"], "--chat TEXT"],
+    [["init", "tiny"], "mimo COMMAND --help"],
+  ])("%j is refused with a hint", async (args, hint) => {
+    const { exitCode, stdout, stderr } = await run(args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    const { what, why, remedy } = partsOf(stderr);
+    expect(what).toBe("error: The command cannot run as given.");
+    expect(why).toMatch(/^Why: ./);
+    expect(remedy).toContain(hint);
+  });
+
+  test("a missing file and a damaged one have exit codes of their own", async () => {
+    const missing = await run(["inspect", "nowhere"]);
+    expect(missing.exitCode).toBe(3);
+    expect(partsOf(missing.stderr).why).toContain("nowhere");
+    writeFileSync(here.path("broken.gguf"), "no GGUF at all");
+    const broken = await run(["generate", "broken.gguf", "--prompt", "x"]);
+    expect(broken.exitCode).toBe(4);
+    expect(partsOf(broken.stderr).why).toContain("broken.gguf");
+  });
+
+  test("--json makes the error JSON, --debug adds the stack", async () => {
+    const { exitCode, stderr } = await run(["inspect", "nowhere", "--json"]);
+    const { error } = JSON.parse(stderr) as { error: Record<string, unknown> };
+    expect(error).toMatchObject({ code: "not_found", exitCode });
+    expect(Object.keys(error)).toEqual(expect.arrayContaining(["message", "remedy"]));
+    expect((await run(["--debug", "inspect", "nowhere"])).stderr).toMatch(/\n\s+at /);
+  });
+});
+
+describe("inspect", () => {
+  test("tells architecture, sizes and memory", async () => {
+    const { exitCode, stdout } = await run(["inspect", "tiny"]);
+    expect(exitCode).toBe(0);
+    for (const part of ["MiMoV2FlashForCausalLM", "2 global (G), 5 sliding (s, window 16)", "GssssGs", "Deeeeee", "<|im_end|>", "at 4K"]) {
+      expect(stdout).toContain(part);
+    }
+  });
+
+  test("JSON adds up", async () => {
+    const inspection = await runJson(["inspect", "tiny", "--tensors"]);
+    const { parameters, bytes, dtypes, tensors, numMtpHeads } = inspection as {
+      parameters: Record<string, number>;
+      bytes: Record<string, number>;
+      dtypes: { byteLength: number }[];
+      tensors: { byteLength: number }[];
+      numMtpHeads: number;
+    };
+    const total = (entries: readonly { byteLength: number }[]): number => entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(total(dtypes)).toBe(bytes["total"]);
+    expect(total(tensors)).toBe(bytes["total"]);
+    expect(defined(parameters["trunk"], "trunk") + defined(parameters["mtp"], "mtp")).toBe(parameters["total"]);
+    expect(parameters["activePerToken"]).toBeLessThan(defined(parameters["trunk"], "trunk"));
+    expect(numMtpHeads).toBe(3);
+  });
+
+  test.each(["hf-fp8-fused-kv", "gguf-q4_k_m"])("reads %s", async (name) => {
+    const { parameters, tokenizer } = await runJson(["inspect", goldenCase(name).path]);
+    expect((parameters as Record<string, number>)["total"]).toBeGreaterThan(1e6);
+    expect(tokenizer).toBeNull();
+  });
+});
+
+describe("init and convert", () => {
+  test("refuse what exists, unless told to overwrite", async () => {
+    const args = ["init", "--preset", "tiny", "again.gguf", "--type", "q8_0"];
+    expect((await run(args)).exitCode).toBe(0);
+    const refused = await run(args);
+    expect(refused.exitCode).toBe(2);
+    expect(partsOf(refused.stderr).why).toContain("exists already");
+    const written = await runJson([...args, "--overwrite"]);
+    expect(written).toMatchObject({ out: "again.gguf", numMtpHeads: 3 });
+  });
+
+  test("a folder becomes a GGUF file of the same parameters", async () => {
+    const { exitCode, stdout } = await run(["convert", "tiny", "tiny-q8_0.gguf", "--type", "q8_0"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^Wrote tiny-q8_0\.gguf: /);
+    const before = await runJson(["inspect", "tiny"]);
+    const after = await runJson(["inspect", "tiny-q8_0.gguf"]);
+    expect(after["parameters"]).toEqual(before["parameters"]);
+  });
+});
+
+describe("generate", () => {
+  const greedy = ["--temperature", "0", "--max-tokens", "12"];
+
+  test("one JSON object with text, usage and timings", async () => {
+    const answer = await runJson(["generate", "tiny", "--chat", "Hello", ...greedy, "--logprobs", "2"]);
+    expect(answer).toMatchObject({ model: "tiny", reasoning: "", toolCalls: [], finishReason: expect.stringMatching(/stop|length/) });
+    const { usage, logprobs, timings } = answer as {
+      usage: { completionTokens: number };
+      logprobs: { top: unknown[] }[];
+      timings: Record<string, number>;
+    };
+    expect(logprobs).toHaveLength(usage.completionTokens);
+    expect(logprobs[0]?.top).toHaveLength(2);
+    expect(timings["tokensPerSecond"]).toBeGreaterThanOrEqual(0);
+  });
+
+  test("streams the same text, alone on standard output, from every kind of prompt", async () => {
+    const { text } = await runJson(["generate", "tiny", "--prompt", "Once upon", ...greedy]);
+    writeFileSync(here.path("prompt.txt"), "Once upon");
+    const expected = { exitCode: 0, stdout: String(text).endsWith("\n") ? text : `${String(text)}\n`, stderr: "" };
+    expect(await run(["generate", "tiny", ...greedy], "Once upon\n")).toEqual(expected);
+    expect(await run(["generate", "tiny", "--file", "prompt.txt", ...greedy])).toEqual(expected);
+    expect(await run(["generate", "tiny", "--prompt", "Once upon", ...greedy, "--speculation", "0"])).toEqual(expected);
+  });
+
+  test("messages come from a .json file, ids from another, tools from a third", async () => {
+    const messages = [{ role: "user", content: "Hello" }];
+    writeFileSync(here.path("messages.json"), JSON.stringify({ messages }));
+    writeFileSync(here.path("ids.json"), "[72, 101, 108]");
+    const tool = { type: "function", function: { name: "now", parameters: { type: "object", properties: {} } } };
+    writeFileSync(here.path("tools.json"), JSON.stringify([tool]));
+    const plain = await runJson(["generate", "tiny", "--chat", "Hello", ...greedy]);
+    const fromFile = await runJson(["generate", "tiny", "--file", "messages.json", ...greedy]);
+    expect(fromFile["text"]).toBe(plain["text"]);
+    const withTools = await runJson(["generate", "tiny", "--chat", "Hello", "--tools", "tools.json", ...greedy]);
+    const promptTokens = (answer: Record<string, unknown>) => (answer["usage"] as { promptTokens: number }).promptTokens;
+    expect(promptTokens(withTools)).toBeGreaterThan(promptTokens(plain));
+    expect(promptTokens(await runJson(["generate", "tiny", "--ids", "ids.json", ...greedy]))).toBe(3);
+  });
+
+  test("stops at a stop text and at the token limit", async () => {
+    const { text } = await runJson(["generate", "tiny", "--prompt", "x", ...greedy]);
+    const [first = ""] = String(text);
+    const stopped = await runJson(["generate", "tiny", "--prompt", "x", ...greedy, "--stop", "never", "--stop", first]);
+    expect(stopped).toMatchObject({ text: "", finishReason: "stop" });
+  });
+
+  test("Ctrl-C keeps what was written and exits with 130", async () => {
+    const child = here.spawn(["generate", "tiny", "--prompt", "x", "--max-tokens", "4000", "--backend", "reference"]);
+    const result = resultOf(child);
+    child.stdin.end();
+    child.stdout.once("data", () => child.kill("SIGINT"));
+    const { exitCode, stdout, stderr } = await result;
+    expect({ exitCode, message: stderr }).toEqual({ exitCode: 130, message: "Stopped.\n" });
+    expect(stdout.length).toBeGreaterThan(0);
+  });
+
+  test("a reader that goes away ends it quietly", async () => {
+    const child = here.spawn(["generate", "tiny", "--prompt", "x", "--max-tokens", "4000", "--backend", "reference"]);
+    const result = resultOf(child);
+    child.stdin.end();
+    child.stdout.once("data", () => child.stdout.destroy());
+    expect(await result).toMatchObject({ exitCode: 0, stderr: "" });
+  });
+});
+
+describe("logits", () => {
+  test("are the golden ones, trunk and MTP head", async () => {
+    const { path, array } = goldenCase("hf-bf16");
+    for (const [name, args] of [
+      ["logits", []],
+      ["mtp1_logits", ["--mtp", "1"]],
+      ["mtp1_chained_logits", ["--mtp", "1", "--mtp-mode", "chained"]],
+    ] as const) {
+      const ids = `${path}/expected.json`;
+      const { shape } = await runJson(["logits", path, "--ids", ids, "--out", `${name}.f32`, "--backend", "reference", ...args]);
+      const expected = defined(array(name), name);
+      expect(shape).toEqual([expected.length / 256, 256]);
+      const bytes = readFileSync(here.path(`${name}.f32`));
+      expect(maxDifference(expected, new Float32Array(new Uint8Array(bytes).buffer))).toBeLessThan(1e-3);
+    }
+  });
+
+  test("refuse a file without ids", async () => {
+    writeFileSync(here.path("no-ids.json"), '{"ids": [1]}');
+    const { exitCode, stderr } = await run(["logits", "tiny", "--ids", "no-ids.json", "--out", "x.f32"]);
+    expect(exitCode).toBe(2);
+    expect(partsOf(stderr).remedy).toContain("input_ids");
+  });
+});
+
+describe("bench and doctor", () => {
+  test("bench measures every combination", async () => {
+    const run = await runJson(["bench", "tiny", "--contexts", "32,64", "--batch", "1,2", "--tokens", "4", "--rounds", "1"]);
+    const { results, machine } = run as { results: Record<string, unknown>[]; machine: object };
+    expect(results).toHaveLength(8);
+    expect(Object.keys(machine)).toEqual(expect.arrayContaining(["cpu", "backend", "node"]));
+    for (const { prefill, decode } of results as { prefill: { median: number }; decode: { median: number } }[]) {
+      expect(prefill.median).toBeGreaterThan(0);
+      expect(decode.median).toBeGreaterThan(0);
+    }
+    expect(results.filter((result) => "bytesPerSecond" in result)).toHaveLength(2);
+  });
+
+  test("bench refuses contexts that the model does not have", async () => {
+    const { exitCode, stderr } = await run(["bench", "tiny", "--contexts", "9999"]);
+    expect(exitCode).toBe(2);
+    expect(partsOf(stderr).remedy).toContain("--contexts");
+  });
+
+  test("doctor finds nothing broken", async () => {
+    const { ok, checks } = await runJson(["doctor"]);
+    expect(ok).toBe(true);
+    expect((checks as { name: string; status: string }[]).find(({ name }) => name === "self-check")?.status).toBe("ok");
+  });
+});
