@@ -15,12 +15,20 @@ function refuse(what, why, remedy) {
 }
 
 if (major < 20 || (major === 20 && minor < 19)) {
-  refuse("This Node.js is too old.", `mimo needs 20.19 or newer, found ${process.versions.node}.`, "Install a current Node.js from https://nodejs.org.");
+  refuse(
+    "This Node.js is too old.",
+    `mimo needs 20.19 or newer, found ${process.versions.node}.`,
+    "Install a current Node.js from https://nodejs.org.",
+  );
 } else if (!existsSync(source)) {
   await import(built);
 } else if (existsSync(dependencies)) {
   await import("../scripts/ts-loader.mjs");
   await import(source);
 } else {
-  refuse("The dependencies are not installed.", "This is a source checkout without node_modules.", "Run `npm run setup`, then try again.");
+  refuse(
+    "The dependencies are not installed.",
+    "This is a source checkout without node_modules.",
+    "Run `npm run setup`, then try again.",
+  );
 }

@@ -8,12 +8,10 @@
 import { spawnSync } from "node:child_process";
 import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const dist = join(root, "dist");
-const building = join(root, "dist.part");
 
 const ENTRIES = {
   index: "src/index.ts",
@@ -22,11 +20,12 @@ const ENTRIES = {
   "chunk-worker": "src/convert/chunk-worker.ts",
 };
 
-async function bundle() {
+/** Writes the JavaScript into a folder of this package. Throws what esbuild has reported. */
+export async function bundle(folder) {
   await build({
     absWorkingDir: root,
     entryPoints: ENTRIES,
-    outdir: building,
+    outdir: folder,
     bundle: true,
     splitting: true,
     packages: "external",
@@ -41,21 +40,28 @@ async function bundle() {
 }
 
 /** Throws without a word more: tsc has said why. */
-function declare() {
+function declare(folder) {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  const args = [tsc, "--project", join(root, "tsconfig.build.json"), "--outDir", building];
+  const args = [tsc, "--project", join(root, "tsconfig.build.json"), "--outDir", folder];
   const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
   if (status !== 0) throw new Error("tsc failed");
 }
 
-try {
-  rmSync(building, { recursive: true, force: true });
-  await bundle();
-  declare();
-  rmSync(dist, { recursive: true, force: true });
-  renameSync(building, dist);
-} catch (error) {
-  rmSync(building, { recursive: true, force: true });
-  console.error(`error: dist/ could not be built.\nWhy: ${error.message}\nWhat to do: Fix what is reported above; \`npm run check\` shows all of it.`);
-  process.exitCode = 1;
+async function buildDist() {
+  const dist = join(root, "dist");
+  const building = join(root, "dist.part");
+  try {
+    rmSync(building, { recursive: true, force: true });
+    await bundle(building);
+    declare(building);
+    rmSync(dist, { recursive: true, force: true });
+    renameSync(building, dist);
+  } catch (error) {
+    rmSync(building, { recursive: true, force: true });
+    console.error(`error: dist/ could not be built.\nWhy: ${error.message}`);
+    console.error("What to do: Fix what is reported above; `npm run check` shows all of it.");
+    process.exitCode = 1;
+  }
 }
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await buildDist();

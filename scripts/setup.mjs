@@ -26,9 +26,14 @@ function modifiedAt(path) {
 /** Whether it succeeded; says why not. */
 function installPackages() {
   console.log("Installing npm packages …");
-  const { status, error } = spawnSync("npm", ["ci"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+  const { status, error } = spawnSync("npm", ["ci"], {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (status === 0) return true;
-  const why = error === undefined ? `\`npm ci\` ended with exit code ${status}; its own message stands above.` : error.message;
+  const why =
+    error === undefined ? `\`npm ci\` ended with exit code ${status}; its own message stands above.` : error.message;
   console.error(`error: The npm packages could not be installed.\nWhy: ${why}`);
   console.error("What to do: Check the network and the npm registry (`npm ping`), then run `npm run setup` again.");
   return false;

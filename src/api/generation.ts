@@ -9,13 +9,7 @@ import { StreamDecoder } from "../tokenizer/stream-decoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { parseToolCall } from "../tokenizer/tool-calls.ts";
 import { defined } from "../util/assert.ts";
-import {
-  finishReasonOf,
-  type GenerationEvent,
-  type TokenAlternative,
-  type TokenLogprobs,
-  usageOf,
-} from "./events.ts";
+import { finishReasonOf, type GenerationEvent, type TokenAlternative, type TokenLogprobs, usageOf } from "./events.ts";
 
 export interface GenerationContext {
   readonly tokenizer: Tokenizer;
@@ -41,11 +35,11 @@ export async function* generationEvents(
     if (output.prefilled !== undefined) {
       yield { type: "progress", processed: output.prefilled, total: context.promptTokens };
     }
-    if (output.logprobs !== undefined && output.logprobs.length > 0) {
-      yield { type: "logprobs", tokens: output.logprobs.map((token) => describeLogprobs(tokenizer, token)) };
-    }
-    for (const token of output.tokens) {
+    for (const [i, token] of output.tokens.entries()) {
       completionTokens++;
+      // Token by token: what was drafted beyond a stop string is not reported either.
+      const logprobs = output.logprobs?.[i];
+      if (logprobs !== undefined) yield { type: "logprobs", tokens: [describeLogprobs(tokenizer, logprobs)] };
       // A token that ends the turn is not part of its text.
       if (!context.stopTokens.has(token)) yield* text.push(token);
       if (text.stopped) break;
@@ -53,7 +47,10 @@ export async function* generationEvents(
     if (output.finish === undefined && !text.stopped) continue;
     yield* text.finish();
     const { reasoningTokens, numToolCalls } = text;
-    const finishReason = finishReasonOf(text.stopped ? "stop" : defined(output.finish, "a finish reason"), numToolCalls);
+    const finishReason = finishReasonOf(
+      text.stopped ? "stop" : defined(output.finish, "a finish reason"),
+      numToolCalls,
+    );
     yield { type: "done", finishReason, usage: usageOf({ stats: output.stats, completionTokens, reasoningTokens }) };
     return;
   }

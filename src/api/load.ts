@@ -35,8 +35,20 @@ export interface LoadOptions {
 }
 
 const LOAD_KEYS: readonly (keyof LoadOptions)[] = [
-  "backend", "threads", "contextLength", "maxSequences", "chunkSize", "kvDType", "activations", "mtp", "signal", "onWarning",
+  "backend",
+  "threads",
+  "contextLength",
+  "maxSequences",
+  "chunkSize",
+  "kvDType",
+  "activations",
+  "mtp",
+  "signal",
+  "onWarning",
 ];
+
+/** More is no machine's, and would be searched for at length before it failed. */
+const LIMITS = { contextLength: 2 ** 28, maxSequences: 2 ** 12, chunkSize: 2 ** 16 } as const;
 
 /**
  * Loads a Hugging Face folder or a GGUF file. Throws `not_found`, `checkpoint_invalid`, `checkpoint_unsupported`,
@@ -57,9 +69,9 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       backend,
       threads: options.threads,
       engine: {
-        maxTokens: positive("contextLength", contextLength),
-        maxSequences: positive("maxSequences", maxSequences),
-        maxRows: positive("chunkSize", chunkSize),
+        maxTokens: limited("contextLength", contextLength),
+        maxSequences: limited("maxSequences", maxSequences),
+        maxRows: limited("chunkSize", chunkSize),
         kvDType: options.kvDType ?? "f16",
         activations: options.activations ?? "exact",
         mtpMode: mtp,
@@ -75,7 +87,9 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
 function defaultBackend(warn: (warning: string) => void): BackendName {
   const status = cpuBackendStatus();
   if (status.isAvailable) return "cpu";
-  warn(`${status.reason} The reference backend is used instead; it gives the same results, about a hundred times slower. ${status.remedy}`);
+  warn(
+    `${status.reason} The reference backend is used instead; it gives the same results, about a hundred times slower. ${status.remedy}`,
+  );
   return "reference";
 }
 
@@ -89,11 +103,14 @@ function checkChoices(options: LoadOptions): void {
   for (const [key, allowed] of choices) {
     const value = options[key];
     if (value === undefined || (typeof value === "string" && allowed.includes(value))) continue;
-    throw new MimoError("invalid_argument", `${key} must be one of ${allowed.join(", ")}, found ${String(value)}.`, { param: key });
+    throw new MimoError("invalid_argument", `${key} must be one of ${allowed.join(", ")}, found ${String(value)}.`, {
+      param: key,
+    });
   }
 }
 
-function positive<T extends number | undefined>(param: string, value: T): T {
-  if (value === undefined || (Number.isInteger(value) && value > 0 && value <= 2 ** 31)) return value;
-  throw new MimoError("invalid_argument", `${param} must be a positive integer, found ${value}.`, { param });
+function limited<T extends number | undefined>(param: keyof typeof LIMITS, value: T): T {
+  const most = LIMITS[param];
+  if (value === undefined || (Number.isInteger(value) && value > 0 && value <= most)) return value;
+  throw new MimoError("invalid_argument", `${param} must be an integer from 1 to ${most}, found ${value}.`, { param });
 }

@@ -15,6 +15,7 @@ import {
   type ChatOptions,
   COMPLETE_KEYS,
   type CompleteOptions,
+  promptIds,
   refuseUnknownKeys,
   toSequenceRequest,
 } from "./request.ts";
@@ -77,8 +78,7 @@ export class Mimo implements AsyncDisposable {
   /** What follows a text or token ids, with nothing added. Throws as `chat`. */
   async *complete(options: CompleteOptions): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, COMPLETE_KEYS);
-    const { prompt } = options;
-    const ids = typeof prompt === "string" ? this.tokenizer.encode(prompt) : prompt;
+    const ids = promptIds(options.prompt, (text) => this.tokenizer.encode(text));
     yield* this.#generate(options, ids, { structured: false, thinking: false, tools: [] });
   }
 
@@ -93,13 +93,15 @@ export class Mimo implements AsyncDisposable {
   }
 
   /** The rows of `logits` as they are computed. */
-  logitRows(ids: readonly number[], options: EvaluateOptions = {}): AsyncGenerator<EvaluatedRows> {
+  async *logitRows(ids: readonly number[], options: EvaluateOptions = {}): AsyncGenerator<EvaluatedRows> {
+    refuseUnknownKeys(options, ["mtpHead", "signal"]);
     const { mtpHead, signal } = options;
-    return this.#client.evaluate({ ids, mtpHead, mtpMode: this.#mtpMode, output: "logits" }, signal);
+    yield* this.#client.evaluate({ ids, mtpHead, mtpMode: this.#mtpMode, output: "logits" }, signal);
   }
 
   /** Hidden states of every position before the final norm, [T, D]. */
   async hiddenStates(ids: readonly number[], options: Pick<EvaluateOptions, "signal"> = {}): Promise<Matrix> {
+    refuseUnknownKeys(options, ["signal"]);
     return concatenate(this.#client.evaluate({ ids, mtpMode: this.#mtpMode, output: "hidden" }, options.signal));
   }
 

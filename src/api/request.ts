@@ -51,8 +51,22 @@ export interface CompleteOptions extends GenerationOptions {
 }
 
 const COMMON_KEYS = [
-  "maxTokens", "temperature", "topP", "topK", "minP", "repetitionPenalty", "presencePenalty", "frequencyPenalty",
-  "logitBias", "seed", "stop", "stopTokenIds", "ignoreEos", "logprobs", "speculation", "signal",
+  "maxTokens",
+  "temperature",
+  "topP",
+  "topK",
+  "minP",
+  "repetitionPenalty",
+  "presencePenalty",
+  "frequencyPenalty",
+  "logitBias",
+  "seed",
+  "stop",
+  "stopTokenIds",
+  "ignoreEos",
+  "logprobs",
+  "speculation",
+  "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
 
 export const CHAT_KEYS: readonly string[] = [...COMMON_KEYS, "messages", "tools", "thinking"];
@@ -90,10 +104,34 @@ export function toSequenceRequest(
   const maxTokens = checkInteger("maxTokens", options.maxTokens ?? context.contextLength, 1, Number.MAX_SAFE_INTEGER);
   const stopTokens = [...(options.stopTokenIds ?? []), ...(options.ignoreEos === true ? [] : context.eosTokenIds)];
   for (const id of stopTokens) checkInteger("stopTokenIds", id, 0, Number.MAX_SAFE_INTEGER);
-  if ((options.stop?.length ?? 0) > MAX_STOPS) {
-    throw new MimoError("invalid_argument", `stop has ${options.stop?.length} strings; at most ${MAX_STOPS} are allowed.`, { param: "stop" });
+  checkStops(options.stop ?? []);
+  return {
+    prompt,
+    maxTokens,
+    stopTokens,
+    sampling: samplingOf(options, context),
+    topLogprobs: options.logprobs,
+    speculation,
+  };
+}
+
+function checkStops(stop: unknown): void {
+  if (!Array.isArray(stop) || !stop.every((one) => typeof one === "string" && one !== "")) {
+    throw new MimoError("invalid_argument", "stop must be a list of strings that are not empty.", { param: "stop" });
   }
-  return { prompt, maxTokens, stopTokens, sampling: samplingOf(options, context), topLogprobs: options.logprobs, speculation };
+  if (stop.length <= MAX_STOPS) return;
+  throw new MimoError("invalid_argument", `stop has ${stop.length} strings; at most ${MAX_STOPS} are allowed.`, {
+    param: "stop",
+  });
+}
+
+/** A completion's prompt as ids; the engine checks each of them. */
+export function promptIds(prompt: unknown, encode: (text: string) => readonly number[]): readonly number[] {
+  if (typeof prompt === "string") return encode(prompt);
+  if (Array.isArray(prompt)) return prompt as readonly number[];
+  throw new MimoError("invalid_argument", `prompt must be text or a list of token ids, found ${typeof prompt}.`, {
+    param: "prompt",
+  });
 }
 
 function samplingOf(options: GenerationOptions, { vocabSize }: EngineContext): SamplingParams {
@@ -116,7 +154,9 @@ function samplingOf(options: GenerationOptions, { vocabSize }: EngineContext): S
 
 function checkNumber(param: string, value: unknown, min: number, max: number): number {
   if (typeof value === "number" && value >= min && value <= max) return value;
-  throw new MimoError("invalid_argument", `${param} must be a number from ${min} to ${max}, found ${String(value)}.`, { param });
+  throw new MimoError("invalid_argument", `${param} must be a number from ${min} to ${max}, found ${String(value)}.`, {
+    param,
+  });
 }
 
 function checkInteger(param: string, value: unknown, min: number, max: number): number {

@@ -5,7 +5,7 @@ describe("BlockPool", () => {
   test("gives every block once, and again when it is released", () => {
     const pool = new BlockPool(3);
     const taken = [pool.take(), pool.take(), pool.take()];
-    expect(taken.toSorted()).toEqual([0, 1, 2]);
+    expect(new Set(taken)).toEqual(new Set([0, 1, 2]));
     expect(pool.numFree).toBe(0);
     expect(() => pool.take()).toThrow(/no block is free/);
     pool.release(taken[1]!);
@@ -40,7 +40,14 @@ describe("BlockPool", () => {
     pool.retain(block);
     pool.checkIntegrity(new Map([[block, 2]]));
     expect(() => pool.checkIntegrity(new Map([[block, 1]]))).toThrow(/2 holders, its users know 1/);
-    expect(() => pool.checkIntegrity(new Map([[block, 2], [1 - block, 1]]))).toThrow(/0 holders, its users know 1/);
+    expect(() =>
+      pool.checkIntegrity(
+        new Map([
+          [block, 2],
+          [1 - block, 1],
+        ]),
+      ),
+    ).toThrow(/0 holders, its users know 1/);
   });
 
   test("may be empty", () => {

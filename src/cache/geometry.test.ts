@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import {
-  BLOCK_TOKENS, type CacheGeometry, cacheSizes, type LayerGeometry, layerTokenBytes, mtpGeometry, RING_SLACK, ringPlaces,
+  BLOCK_TOKENS,
+  type CacheGeometry,
+  cacheSizes,
+  type LayerGeometry,
+  layerTokenBytes,
+  mtpGeometry,
+  RING_SLACK,
+  ringPlaces,
   sequenceBytes,
 } from "./geometry.ts";
 
@@ -8,7 +15,9 @@ import {
 const GLOBAL: LayerGeometry = { numKvHeads: 4, headDim: 192, valueDim: 128 };
 const SLIDING: LayerGeometry = { numKvHeads: 8, headDim: 192, valueDim: 128 };
 const FLASH: CacheGeometry = {
-  layers: Array.from({ length: 48 }, (_, i) => (i % 6 === 0 || i === 47 ? { ...GLOBAL, sliding: false } : { ...SLIDING, sliding: true })),
+  layers: Array.from({ length: 48 }, (_, i) =>
+    i % 6 === 0 || i === 47 ? { ...GLOBAL, sliding: false } : { ...SLIDING, sliding: true },
+  ),
   numMtpHeads: 3,
   window: 128,
   hiddenSize: 4096,
@@ -40,8 +49,15 @@ describe("cache geometry", () => {
 
   test("a sequence takes whole blocks and one set of rings", () => {
     const sizes = cacheSizes(FLASH, "f16");
-    const blocks = (tokens: number): number => (sequenceBytes(sizes, tokens) - sizes.bytesPerSequence) / sizes.bytesPerToken;
-    expect([0, 1, 64, 65, 1000].map(blocks)).toEqual([0, BLOCK_TOKENS, BLOCK_TOKENS, 2 * BLOCK_TOKENS, 16 * BLOCK_TOKENS]);
+    const blocks = (tokens: number): number =>
+      (sequenceBytes(sizes, tokens) - sizes.bytesPerSequence) / sizes.bytesPerToken;
+    expect([0, 1, 64, 65, 1000].map(blocks)).toEqual([
+      0,
+      BLOCK_TOKENS,
+      BLOCK_TOKENS,
+      2 * BLOCK_TOKENS,
+      16 * BLOCK_TOKENS,
+    ]);
   });
 
   test("a ring holds the window and what can be taken back", () => {

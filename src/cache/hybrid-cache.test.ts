@@ -11,7 +11,10 @@ import { HybridCache, type SequenceId, type Snapshot } from "./hybrid-cache.ts";
 
 const LAYER = { numKvHeads: 1, headDim: 1, valueDim: 1 };
 const GEOMETRY: CacheGeometry = {
-  layers: [{ ...LAYER, sliding: false }, { ...LAYER, sliding: true }],
+  layers: [
+    { ...LAYER, sliding: false },
+    { ...LAYER, sliding: true },
+  ],
   numMtpHeads: 1,
   window: 5,
   hiddenSize: 1,
@@ -304,7 +307,11 @@ describe("snapshots", () => {
 test("a cache that cannot be allocated leaves nothing behind", () => {
   const backend = createReferenceBackend();
   const create = (): HybridCache =>
-    new HybridCache(backend, { ...GEOMETRY, hiddenSize: 2 ** 50 }, { dtype: "f32", maxTokens: 64, maxSequences: 1, maxRows: 1 });
+    new HybridCache(
+      backend,
+      { ...GEOMETRY, hiddenSize: 2 ** 50 },
+      { dtype: "f32", maxTokens: 64, maxSequences: 1, maxRows: 1 },
+    );
   expect(create).toThrow(expect.objectContaining({ code: "out_of_memory" }));
   expect(backend.stats()).toMatchObject({ memories: 0, allocatedBytes: 0 });
 });
@@ -316,10 +323,11 @@ interface Expected {
   written: number;
 }
 
+type Verb = "rollback" | "release" | "snapshot" | "restore" | "drop";
 type Action =
   | { readonly kind: "open" }
   | { readonly kind: "append"; readonly which: number; readonly count: number; readonly kept: number }
-  | { readonly kind: "rollback" | "release" | "snapshot" | "restore" | "drop"; readonly which: number; readonly count: number };
+  | { [V in Verb]: { readonly kind: V; readonly which: number; readonly count: number } }[Verb];
 
 /** The simplest cache there is: whole lists of tokens, and blocks that are names. */
 class NaiveCache {
@@ -341,7 +349,8 @@ class NaiveCache {
     const total = Math.ceil((sequence.tokens.length + count) / BLOCK_TOKENS);
     const shared = sequence.blocks.slice(first).filter((block) => this.#isShared(block)).length;
     if (Math.max(0, total - sequence.blocks.length) + shared > BLOCKS - this.numBlocks) return false;
-    for (let i = first; i < sequence.blocks.length; i++) if (this.#isShared(sequence.blocks[i]!)) sequence.blocks[i] = Symbol();
+    for (let i = first; i < sequence.blocks.length; i++)
+      if (this.#isShared(sequence.blocks[i]!)) sequence.blocks[i] = Symbol();
     while (sequence.blocks.length < total) sequence.blocks.push(Symbol());
     return true;
   }
@@ -369,7 +378,8 @@ let nextToken = 1;
 /** Runs an action on both; nothing where it is not possible. */
 function perform(held: TokenCache, naive: NaiveCache, action: Action): void {
   const { cache } = held;
-  const pick = <K, V>(map: ReadonlyMap<K, V>, which: number): [K, V] | undefined => [...map][which % Math.max(1, map.size)];
+  const pick = <K, V>(map: ReadonlyMap<K, V>, which: number): [K, V] | undefined =>
+    [...map][which % Math.max(1, map.size)];
   if (action.kind === "open") {
     if (cache.numFreeSequences > 0) naive.sequences.set(cache.open(), { tokens: [], blocks: [], written: 0 });
     return;

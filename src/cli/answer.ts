@@ -59,7 +59,8 @@ class AnswerView {
   constructor(sinks: AnswerSinks) {
     this.#sinks = sinks;
     const { progress } = sinks;
-    if (progress?.isTerminal === true) this.#progress = new Progress(progress, { label: "reading", format: (tokens) => `${tokens} tokens` });
+    if (progress?.isTerminal === true)
+      this.#progress = new Progress(progress, { label: "reading", format: (tokens) => `${tokens} tokens` });
   }
 
   show(event: GenerationEvent): void {
@@ -75,7 +76,12 @@ class AnswerView {
     this.#endLine();
   }
 
-  #write(type: GenerationEvent["type"], sink: Output | undefined, text: string, style = (shown: string) => shown): void {
+  #write(
+    type: GenerationEvent["type"],
+    sink: Output | undefined,
+    text: string,
+    style = (shown: string) => shown,
+  ): void {
     if (sink === undefined || text === "") return;
     this.#progress?.clear();
     if (this.#last !== undefined && this.#last.type !== type) this.#endLine();
@@ -90,7 +96,13 @@ class AnswerView {
 }
 
 /** One line about what an answer took. */
-export function describeUsage({ completionTokens, promptTokens, tokensPerSecond, promptTokensPerSecond, speculation }: Usage): string {
+export function describeUsage({
+  completionTokens,
+  promptTokens,
+  tokensPerSecond,
+  promptTokensPerSecond,
+  speculation,
+}: Usage): string {
   return [
     `${completionTokens} tokens`,
     `${significant(tokensPerSecond)} tokens/s`,

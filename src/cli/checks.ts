@@ -39,12 +39,21 @@ function checkProgram(): Check {
 function checkMachine(): Check {
   const { cpu, platform } = describeMachine();
   const memory = `${formatBytes(freemem())} of ${formatBytes(totalmem())} memory free`;
-  return { name: "machine", status: "ok", finding: `${cpu}, ${plural(availableParallelism(), "logical core")}, ${memory}, ${platform}` };
+  return {
+    name: "machine",
+    status: "ok",
+    finding: `${cpu}, ${plural(availableParallelism(), "logical core")}, ${memory}, ${platform}`,
+  };
 }
 
 function checkAddon(): Check {
   const status = cpuBackendStatus();
-  if (status.isAvailable) return { name: "cpu backend", status: "ok", finding: `instruction sets ${status.variants.join(", ")}; ${status.path}` };
+  if (status.isAvailable)
+    return {
+      name: "cpu backend",
+      status: "ok",
+      finding: `instruction sets ${status.variants.join(", ")}; ${status.path}`,
+    };
   // A missing addon is a slow program; one that is there and cannot be loaded is a broken one.
   const isBroken = existsSync(status.path);
   const finding = `${status.reason}${isBroken ? "" : " The reference backend runs instead, about a hundred times slower."}`;
@@ -78,13 +87,20 @@ async function checkNumerics(): Promise<Check> {
     await initCheckpoint({ preset: "tiny", out: path });
     const expected = await logitsOf(path, "reference");
     const magnitude = maxOf(expected);
-    if (!Number.isFinite(magnitude)) return { name: "self-check", status: "failed", finding: "the reference backend's logits are not finite" };
-    if (!cpuBackendStatus().isAvailable) return { name: "self-check", status: "ok", finding: "a tiny model runs on the reference backend" };
+    if (!Number.isFinite(magnitude))
+      return { name: "self-check", status: "failed", finding: "the reference backend's logits are not finite" };
+    if (!cpuBackendStatus().isAvailable)
+      return { name: "self-check", status: "ok", finding: "a tiny model runs on the reference backend" };
     const actual = await logitsOf(path, "cpu");
     const difference = maxOf(expected.map((value, i) => value - (actual[i] ?? Number.NaN))) / magnitude;
     const finding = `a tiny model's logits on the cpu and the reference backend differ by ${difference.toExponential(1)} of the largest`;
     if (difference <= TOLERANCE) return { name: "self-check", status: "ok", finding };
-    return { name: "self-check", status: "failed", finding, remedy: "Run `mimo doctor --build-addon`; if that does not help, please report it." };
+    return {
+      name: "self-check",
+      status: "failed",
+      finding,
+      remedy: "Run `mimo doctor --build-addon`; if that does not help, please report it.",
+    };
   } catch (error) {
     const { message, remedy } = toMimoError(error);
     return { name: "self-check", status: "failed", finding: message, remedy };

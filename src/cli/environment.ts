@@ -34,7 +34,9 @@ function readColour(variables: NodeJS.ProcessEnv): boolean | undefined {
 }
 
 export function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { readonly version: string };
+  const manifest = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
+    readonly version: string;
+  };
   return manifest.version;
 }
 

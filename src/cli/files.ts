@@ -34,7 +34,8 @@ export async function readJsonFile(path: string, cli: Pick<Cli, "input">): Promi
 export async function readIdsFile(path: string, cli: Pick<Cli, "input">): Promise<number[]> {
   const value = await readJsonFile(path, cli);
   const ids: unknown = isObject(value) && !Array.isArray(value) ? value["input_ids"] : value;
-  if (Array.isArray(ids) && ids.length > 0 && ids.every((id) => Number.isSafeInteger(id) && id >= 0)) return ids as number[];
+  if (Array.isArray(ids) && ids.length > 0 && ids.every((id) => Number.isSafeInteger(id) && id >= 0))
+    return ids as number[];
   throw new MimoError("invalid_argument", `${path}: expected token ids, found something else.`, {
     remedy: 'Give a JSON array such as [1, 2, 3], or an object with such an array as "input_ids".',
   });

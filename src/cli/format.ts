@@ -42,8 +42,8 @@ export function significant(value: number): string {
   return String(Number(value.toFixed(Math.min(digits, 6))));
 }
 
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
 }
 
 /** Rows of equal length as lines; the first column is flush left, the others flush right. */

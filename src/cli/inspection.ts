@@ -106,7 +106,10 @@ function architectureOf({ format, config, metadata }: Checkpoint): string {
 }
 
 /** A tokenizer that cannot be read is a warning here: everything else can still be told. */
-function readTokenizer(checkpoint: Checkpoint): { readonly tokenizer: Tokenizer | undefined; readonly problem: string[] } {
+function readTokenizer(checkpoint: Checkpoint): {
+  readonly tokenizer: Tokenizer | undefined;
+  readonly problem: string[];
+} {
   try {
     const tokenizer = loadTokenizer(checkpoint);
     const problem = tokenizer === undefined ? ["There is no tokenizer: the model takes and gives token ids only."] : [];

@@ -39,9 +39,15 @@ export function describeBuild(): Build {
 function gitCommit(): string | undefined {
   if (!existsSync(join(packageRoot(), ".git"))) return undefined;
   const git = (...args: string[]): string =>
-    execFileSync("git", ["-C", packageRoot(), ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    execFileSync("git", ["-C", packageRoot(), ...args], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
   try {
-    return git("rev-parse", "--short", "HEAD") + (git("status", "--porcelain", "--untracked-files=no") === "" ? "" : "+changes");
+    return (
+      git("rev-parse", "--short", "HEAD") +
+      (git("status", "--porcelain", "--untracked-files=no") === "" ? "" : "+changes")
+    );
   } catch {
     return undefined;
   }

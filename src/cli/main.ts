@@ -56,11 +56,15 @@ async function main(argv: readonly string[]): Promise<number> {
   const report = { json: options.includes("--json"), debug: options.includes("--debug") };
   process.on("uncaughtException", (error) => process.exit(reportError(error, messages, report)));
   try {
-    await createProgram({ input: process.stdin, output, messages, environment }).parseAsync(argv.length === 0 ? ["--help"] : argv, { from: "user" });
+    await createProgram({ input: process.stdin, output, messages, environment }).parseAsync(
+      argv.length === 0 ? ["--help"] : argv,
+      { from: "user" },
+    );
     return 0;
   } catch (error) {
     // Help and version have been printed; they only arrive as errors.
-    if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help")) return error.exitCode;
+    if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help"))
+      return error.exitCode;
     return reportError(error, messages, report);
   }
 }

@@ -40,12 +40,16 @@ export const quantisedActivationsOption = (): Option =>
     .default("off");
 
 export const mtpModeOption = (flag = "--mtp"): Option =>
-  new Option(`${flag} <mode>`, "what MTP heads after the first read; default: parallel").choices(["parallel", "chained"]);
+  new Option(`${flag} <mode>`, "what MTP heads after the first read; default: parallel").choices([
+    "parallel",
+    "chained",
+  ]);
 
 export const speculationOption = (): Option =>
-  new Option("--speculation <depth>", "tokens to draft per step with the MTP heads: auto, 0, 1, 2 or 3; default: auto").argParser(
-    parseSpeculation,
-  );
+  new Option(
+    "--speculation <depth>",
+    "tokens to draft per step with the MTP heads: auto, 0, 1, 2 or 3; default: auto",
+  ).argParser(parseSpeculation);
 
 export function addModelOptions(command: Command): Command {
   return command
@@ -100,6 +104,11 @@ export function parseInteger(text: string): number {
 
 export function parseSpeculation(text: string): number | "auto" {
   return text === "auto" ? text : parseInteger(text);
+}
+
+/** Element types are often written as llama.cpp does: Q4_K. */
+export function lowerCase(text: string): string {
+  return text.toLowerCase();
 }
 
 /** "512,4096" as numbers. */

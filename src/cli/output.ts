@@ -20,7 +20,7 @@ export class Output {
 
   constructor(stream: WriteStream, colour: boolean | undefined) {
     this.stream = stream;
-    this.style = colour ?? this.isTerminal ? ANSI_STYLE : PLAIN_STYLE;
+    this.style = (colour ?? this.isTerminal) ? ANSI_STYLE : PLAIN_STYLE;
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(0);
       throw error;

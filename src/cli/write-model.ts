@@ -2,9 +2,11 @@
 // a closing line with size and time.
 
 import type { Command } from "commander";
+import type { ConvertResult } from "../convert/convert.ts";
+import type { InitResult } from "../convert/init.ts";
 import type { OutputOptions } from "../convert/output.ts";
 import type { Cli } from "./cli.ts";
-import { formatBytes, formatDuration } from "./format.ts";
+import { formatBytes, formatDuration, plural } from "./format.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 
@@ -20,11 +22,11 @@ export function addWriteOptions(command: Command): Command {
 }
 
 /** Runs `write` with progress on the terminal and tells what came of it. */
-export async function writeWithProgress<Result extends { readonly byteLength: number }>(
+export async function writeWithProgress(
   { output, messages }: Cli,
-  out: string,
+  path: string,
   flags: WriteFlags,
-  write: (options: OutputOptions) => Promise<Result>,
+  write: (options: OutputOptions) => Promise<InitResult | ConvertResult>,
 ): Promise<void> {
   using interrupt = watchInterrupt();
   const progress = new Progress(messages, { label: "writing", format: formatBytes });
@@ -32,11 +34,24 @@ export async function writeWithProgress<Result extends { readonly byteLength: nu
   try {
     const result = await write({ overwrite: flags.overwrite, signal: interrupt.signal, onProgress });
     progress.clear();
+    for (const warning of warningsOf(result))
+      messages.line(`${messages.style.yellow("warning:")} ${messages.untrusted(warning)}`);
     const { byteLength } = result;
     const ms = progress.elapsedMs;
-    if (flags.json === true) output.json({ out, ...result, ms });
-    else output.line(`Wrote ${out}: ${formatBytes(byteLength)} in ${formatDuration(ms)} (${formatBytes((1000 * byteLength) / ms)}/s).`);
+    if (flags.json === true) output.json({ path, ...result, ms });
+    else
+      output.line(
+        `Wrote ${path}: ${formatBytes(byteLength)} in ${formatDuration(ms)} (${formatBytes((1000 * byteLength) / ms)}/s).`,
+      );
   } finally {
     progress.clear();
   }
+}
+
+function warningsOf(result: InitResult | ConvertResult): readonly string[] {
+  if (!("fallbacks" in result)) return [];
+  const { fallbacks, warnings } = result;
+  const types = [...new Set(fallbacks.map(({ dtype }) => dtype))].join(" or ");
+  const smaller = `${plural(fallbacks.length, "matrix", "matrices")} took ${types}: their rows are no whole blocks of the type.`;
+  return fallbacks.length === 0 ? warnings : [...warnings, smaller];
 }

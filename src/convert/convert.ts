@@ -46,7 +46,7 @@ export interface ConvertResult {
 export async function convertCheckpoint(options: ConvertOptions): Promise<ConvertResult> {
   const { input, output } = options;
   const target = writableTarget(output, options.type);
-  refuseExisting(output, options.overwrite);
+  refuseExisting("output", output, options.overwrite);
   using checkpoint = openCheckpoint(input);
   const { config, numMtpHeads: announced, warnings } = parseConfig(checkpoint);
   const numMtpHeads = countMtpHeads(checkpoint, config);

@@ -53,7 +53,7 @@ const CHUNK_ELEMENTS = 1 << 20;
 export async function initCheckpoint(options: InitOptions): Promise<InitResult> {
   const { out, type = "bf16", seed = 0 } = options;
   const target = targetOf(out, type);
-  refuseExisting(out, options.overwrite);
+  refuseExisting("out", out, options.overwrite);
   const preset = presetOf(options.preset);
   const { numMtpHeads } = preset;
   const tokenizer = createByteTokenizer({ vocabSize: preset.config.vocabSize });

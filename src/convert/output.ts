@@ -43,23 +43,22 @@ export interface ModelContent {
   readonly tensors: readonly TargetTensor[];
 }
 
-/** Throws `invalid_argument` where something is at `out` already; called before any work is done. */
-export function refuseExisting(out: string, overwrite: boolean | undefined): void {
+/** Throws `invalid_argument`, naming the option at fault, where something is at `out` already. */
+export function refuseExisting(param: string, out: string, overwrite: boolean | undefined): void {
   if (overwrite === true || !existsSync(out)) return;
   throw new MimoError("invalid_argument", `${out} exists already.`, {
-    param: "out",
+    param,
     remedy: "Choose another name, or allow it to be replaced (overwrite).",
   });
 }
 
-/** Writes the model and returns the bytes of its tensors. */
+/** Writes the model and returns the bytes of its tensors. Replaces what is at `out`: callers have asked. */
 export async function writeModel(
   out: string,
   target: Target,
   content: ModelContent,
   options: OutputOptions,
 ): Promise<number> {
-  refuseExisting(out, options.overwrite);
   const total = content.tensors.reduce((sum, tensor) => sum + sourceBytes(tensor), 0);
   const counted = { ...content, tensors: withProgress(content.tensors, total, options.onProgress) };
   if (target.format === "gguf") await writeGgufModel(out, target.type, counted, options);

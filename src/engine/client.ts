@@ -21,7 +21,7 @@ export class EngineClient {
 
   /** Loads a model in a worker. Throws what loading throws; an aborted signal ends the worker. */
   static async start(options: WorkerOptions, signal?: AbortSignal): Promise<EngineClient> {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const worker = spawnWorker(options);
     const stop = (): unknown => worker.terminate();
     signal?.addEventListener("abort", stop, { once: true });
@@ -39,7 +39,9 @@ export class EngineClient {
     this.#worker = worker;
     this.info = info;
     worker.on("message", (message: FromWorker) => this.#receive(message));
-    worker.on("error", (error) => this.#fail(new MimoError("internal", `The engine stopped: ${error.message}`, { cause: error })));
+    worker.on("error", (error) =>
+      this.#fail(new MimoError("internal", `The engine stopped: ${error.message}`, { cause: error })),
+    );
     worker.on("exit", () => this.#fail(new MimoError("disposed", "The model was closed.")));
     // An idle engine does not keep a program alive; an open request does.
     worker.unref();
@@ -76,7 +78,7 @@ export class EngineClient {
 
   async *#request(id: number, message: ToWorker, signal: AbortSignal | undefined): AsyncGenerator<Item> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (signal?.aborted === true) throw abortedError(signal.reason);
+    throwIfAborted(signal);
     const queue = new AsyncQueue<Item>();
     const abort = (): void => queue.fail(abortedError(signal?.reason));
     signal?.addEventListener("abort", abort, { once: true });
@@ -124,6 +126,11 @@ export class EngineClient {
   }
 }
 
+/** As the signal's own method, with this project's error. */
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortedError(signal.reason);
+}
+
 /** The worker beside this file: TypeScript in development, JavaScript once built. */
 function spawnWorker(options: WorkerOptions): Worker {
   const isSource = import.meta.url.endsWith(".ts");
@@ -143,6 +150,8 @@ function ready(worker: Worker): Promise<EngineInfo> {
       else if (message.type === "failed") settle(() => reject(fromSerializedError(message.error)));
     });
     worker.on("error", (error) => settle(() => reject(error)));
-    worker.on("exit", () => settle(() => reject(new MimoError("internal", "The engine's worker ended while loading."))));
+    worker.on("exit", () =>
+      settle(() => reject(new MimoError("internal", "The engine's worker ended while loading."))),
+    );
   });
 }

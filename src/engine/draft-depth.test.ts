@@ -71,15 +71,20 @@ describe("DraftDepth", () => {
     const cost = fc.double({ min: 0.05, max: 6, noNaN: true });
     const share = fc.double({ min: 0.05, max: 0.95, noNaN: true });
     fc.assert(
-      fc.property(fc.tuple(cost, cost, cost), fc.tuple(cost, cost, cost), fc.tuple(share, share, share), (verify, draft, acceptance) => {
-        const add = (base: number, steps: readonly number[]): number[] =>
-          steps.reduce((all, step) => [...all, all.at(-1)! + step], [base]);
-        const world = { verifyMs: add(5, verify), draftMs: add(0, draft), acceptance };
-        const rate = rates(world);
-        const best = rate.indexOf(Math.max(...rate));
-        fc.pre(rate.every((other, depth) => depth === best || other < 0.75 * rate[best]!));
-        expect(favourite(live(new DraftDepth(3), world, 2000).slice(1000))).toBe(best);
-      }),
+      fc.property(
+        fc.tuple(cost, cost, cost),
+        fc.tuple(cost, cost, cost),
+        fc.tuple(share, share, share),
+        (verify, draft, acceptance) => {
+          const add = (base: number, steps: readonly number[]): number[] =>
+            steps.reduce((all, step) => [...all, all.at(-1)! + step], [base]);
+          const world = { verifyMs: add(5, verify), draftMs: add(0, draft), acceptance };
+          const rate = rates(world);
+          const best = rate.indexOf(Math.max(...rate));
+          fc.pre(rate.every((other, depth) => depth === best || other < 0.75 * rate[best]!));
+          expect(favourite(live(new DraftDepth(3), world, 2000).slice(1000))).toBe(best);
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -109,6 +114,8 @@ describe("DraftDepth", () => {
 
   test("a model without heads is never drafted for", () => {
     const policy = new DraftDepth(0);
-    expect(live(policy, { verifyMs: [1], draftMs: [0], acceptance: [] }, 200)).toEqual(Array.from({ length: 200 }, () => 0));
+    expect(live(policy, { verifyMs: [1], draftMs: [0], acceptance: [] }, 200)).toEqual(
+      Array.from({ length: 200 }, () => 0),
+    );
   });
 });

@@ -2,7 +2,15 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { goldenCase } from "../../test/golden/golden.ts";
-import { createBackend, EXACT_ENGINE, generate, openEngine, request, runAll, type TestEngine } from "../../test/support.ts";
+import {
+  createBackend,
+  EXACT_ENGINE,
+  generate,
+  openEngine,
+  request,
+  runAll,
+  type TestEngine,
+} from "../../test/support.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { Engine } from "./engine.ts";
 import { evaluate, type EvaluateRequest } from "./evaluate.ts";
@@ -67,8 +75,12 @@ describe("a long prompt beside a decoding sequence", () => {
     untilDecoding(first.id);
     engine.submit(second);
     const outputs = runAll(engine);
-    expect(outputs.get(second.id)!.flatMap(({ tokens }) => tokens)).toEqual(generate(engine, second.prompt, { maxTokens: 12 }));
-    expect(outputs.get(first.id)!.flatMap(({ tokens }) => tokens)).toEqual(generate(engine, PROMPT, { maxTokens: 40 }).slice(1));
+    expect(outputs.get(second.id)!.flatMap(({ tokens }) => tokens)).toEqual(
+      generate(engine, second.prompt, { maxTokens: 12 }),
+    );
+    expect(outputs.get(first.id)!.flatMap(({ tokens }) => tokens)).toEqual(
+      generate(engine, PROMPT, { maxTokens: 40 }).slice(1),
+    );
   });
 });
 
@@ -77,9 +89,16 @@ describe("admission", () => {
     const requests = [8, 3, 8, 2, 2].map((maxTokens) => request(PROMPT.slice(0, 4), { maxTokens }));
     for (const one of requests) engine.submit(one);
     const running = (): number[] => engine.step().map(({ id }) => requests.findIndex((one) => one.id === id));
-    expect([running(), running(), running()]).toEqual([[0, 1, 2], [0, 1, 2], [0, 1, 2]]);
+    expect([running(), running(), running()]).toEqual([
+      [0, 1, 2],
+      [0, 1, 2],
+      [0, 1, 2],
+    ]);
     // The second has ended, the fourth takes its place.
-    expect([running(), running()]).toEqual([[0, 2, 3], [0, 2, 3]]);
+    expect([running(), running()]).toEqual([
+      [0, 2, 3],
+      [0, 2, 3],
+    ]);
     expect(running()).toEqual([0, 2, 4]);
     runAll(engine);
   });
@@ -115,7 +134,13 @@ describe("what is refused", () => {
   });
 
   test("a prompt that fills the context, with both numbers", () => {
-    const submit = (length: number) => (): void => engine.submit(request(Array.from({ length }, () => 1), { maxTokens: 5 }));
+    const submit = (length: number) => (): void =>
+      engine.submit(
+        request(
+          Array.from({ length }, () => 1),
+          { maxTokens: 5 },
+        ),
+      );
     expect(submit(MAX_TOKENS)).toThrow(expect.objectContaining({ code: "context_length_exceeded", param: "prompt" }));
     expect(submit(MAX_TOKENS)).toThrow(/The prompt has 512 tokens; the context holds 512/);
     expect(submit(100_000)).toThrow(/100000 tokens.*holds 512/);
@@ -184,7 +209,10 @@ describe("abort", () => {
 
   test("of one leaves the others as they are", () => {
     const text = generate(engine, PROMPT, { maxTokens: 20 });
-    const [kept, aborted] = [request(PROMPT, { maxTokens: 20 }), request(TEXT.slice(0, 60), { maxTokens: 20, speculation: 2 })];
+    const [kept, aborted] = [
+      request(PROMPT, { maxTokens: 20 }),
+      request(TEXT.slice(0, 60), { maxTokens: 20, speculation: 2 }),
+    ];
     engine.submit(kept);
     engine.submit(aborted);
     const tokens: number[] = [];
@@ -227,11 +255,14 @@ describe("statistics", () => {
     ["one step", 20, 32, 1],
     ["chunks, the last of one row", 33, 32, 2],
     ["chunks of one row", 5, 1, 5],
-  ])("a prompt of %s counts as prefill, and each later token as a decoding step", (_, length, maxRows, prefillSteps) => {
-    const { stats } = runTimed(TEXT.slice(0, length), maxRows, 6);
-    expect(stats).toMatchObject({ promptTokens: length, decodeSteps: 5 });
-    expect(stats.decodeMs / 5).toBe(stats.prefillMs / prefillSteps);
-  });
+  ])(
+    "a prompt of %s counts as prefill, and each later token as a decoding step",
+    (_, length, maxRows, prefillSteps) => {
+      const { stats } = runTimed(TEXT.slice(0, length), maxRows, 6);
+      expect(stats).toMatchObject({ promptTokens: length, decodeSteps: 5 });
+      expect(stats.decodeMs / 5).toBe(stats.prefillMs / prefillSteps);
+    },
+  );
 
   test("time in the queue ends with the first step, even where it was none", () => {
     expect(runTimed(TEXT.slice(0, 100), 32, 4).stats.queueMs).toBe(1);
@@ -261,7 +292,12 @@ describe("evaluate", () => {
     ["a fraction", { ids: [0.5] }, "invalid_argument", "ids"],
     ["a head that does not exist", { mtpHead: 3 }, "invalid_argument", "mtp"],
     ["a negative head", { mtpHead: -1 }, "invalid_argument", "mtp"],
-    ["a text beyond the context", { ids: Array.from({ length: MAX_TOKENS + 1 }, () => 1) }, "context_length_exceeded", "ids"],
+    [
+      "a text beyond the context",
+      { ids: Array.from({ length: MAX_TOKENS + 1 }, () => 1) },
+      "context_length_exceeded",
+      "ids",
+    ],
   ] as const)("refuses %s", (_, options, code, param) => {
     expect(() => run(options)).toThrow(expect.objectContaining({ code, param }));
   });

@@ -40,7 +40,12 @@ export class Engine implements Disposable {
   readonly #numTokens: number;
   readonly #now: () => number;
 
-  constructor(backend: Backend, checkpoint: Checkpoint, options: EngineOptions, now: () => number = () => performance.now()) {
+  constructor(
+    backend: Backend,
+    checkpoint: Checkpoint,
+    options: EngineOptions,
+    now: () => number = () => performance.now(),
+  ) {
     this.options = options;
     this.#now = now;
     this.runner = new ModelRunner(backend, checkpoint, {
@@ -70,9 +75,15 @@ export class Engine implements Disposable {
   submit(request: SequenceRequest): void {
     const { prompt } = request;
     if (prompt.length === 0) throw new MimoError("invalid_argument", "The prompt has no tokens.", { param: "prompt" });
-    const odd = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= this.runner.model.config.vocabSize);
+    const odd = prompt.find(
+      (token) => !Number.isInteger(token) || token < 0 || token >= this.runner.model.config.vocabSize,
+    );
     if (odd !== undefined) {
-      throw new MimoError("invalid_argument", `Token ${odd} is outside the vocabulary of ${this.runner.model.config.vocabSize}.`, { param: "prompt" });
+      throw new MimoError(
+        "invalid_argument",
+        `Token ${odd} is outside the vocabulary of ${this.runner.model.config.vocabSize}.`,
+        { param: "prompt" },
+      );
     }
     if (prompt.length + 1 > this.contextLength) {
       throw new MimoError(
@@ -138,7 +149,8 @@ export class Engine implements Disposable {
     const logprobs: Logprobs[] = [];
     for (const row of logits) {
       const draft = drafts[produced.length];
-      const reader = request.topLogprobs === undefined ? null : logprobReader(row, this.#numTokens, request.topLogprobs);
+      const reader =
+        request.topLogprobs === undefined ? null : logprobReader(row, this.#numTokens, request.topLogprobs);
       const token = sampleToken(row, this.#numTokens, request.sampling, sequence.history, sequence.tokens.length);
       sequence.append(token);
       produced.push(token);
@@ -164,11 +176,14 @@ export class Engine implements Disposable {
 
   /** Drafts for the next step, and measures what verifying and drafting cost. */
   #speculate(planned: readonly PlannedRows[], hidden: Tensor, verifyMs: number): void {
-    const drafting = planned.filter(({ sequence }) => sequence.finish === undefined && sequence.request.speculation !== 0);
+    const drafting = planned.filter(
+      ({ sequence }) => sequence.finish === undefined && sequence.request.speculation !== 0,
+    );
     if (this.#speculator.maxDepth === 0 || drafting.length === 0) return;
     const policy = this.#depthPolicy(drafting.length);
     if (planned.length === drafting.length && planned.every(({ numLogits, tokens }) => numLogits === tokens.length)) {
-      for (const { sequence, numLogits } of planned) policy.recordVerify(numLogits - 1, sequence.lastAccepted, verifyMs);
+      for (const { sequence, numLogits } of planned)
+        policy.recordVerify(numLogits - 1, sequence.lastAccepted, verifyMs);
     }
     this.#speculator.absorb(planned, hidden);
     const auto = policy.choose();

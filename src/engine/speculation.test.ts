@@ -30,7 +30,12 @@ interface Run {
   readonly last: SequenceOutput;
 }
 
-function run(wrong: Wrong, options: Partial<SequenceRequest>, engineOptions: Partial<EngineOptions> = {}, prompt = [7]): Run {
+function run(
+  wrong: Wrong,
+  options: Partial<SequenceRequest>,
+  engineOptions: Partial<EngineOptions> = {},
+  prompt = [7],
+): Run {
   using opened = openEngine(checkpoints.get(wrong)!.path, engineOptions);
   const one = request(prompt, options);
   opened.engine.submit(one);
@@ -60,7 +65,9 @@ describe.each(["parallel", "chained"] as const)("%s heads", (mtpMode) => {
     expect(tokens).toEqual(tokensAfter(7, 61));
     expect(steps).toEqual(Array.from({ length: 60 / perStep }, () => perStep));
     const { drafts, accepted } = last.stats;
-    expect(accepted.map((count, head) => count / drafts[head]!)).toEqual([0, 1, 2].map((head) => (head < perStep - 1 ? 1 : 0)));
+    expect(accepted.map((count, head) => count / drafts[head]!)).toEqual(
+      [0, 1, 2].map((head) => (head < perStep - 1 ? 1 : 0)),
+    );
     // Near its end a text leaves room for fewer drafts.
     expect(drafts[0]).toBeGreaterThanOrEqual(steps.length - 1);
   });
@@ -71,6 +78,8 @@ describe.each(["parallel", "chained"] as const)("%s heads", (mtpMode) => {
       { temperature: 20, topP: 0.9 },
       { temperature: 25, topK: 40, presencePenalty: 2, frequencyPenalty: 1, repetitionPenalty: 1.5 },
       { temperature: 0, frequencyPenalty: 2, repetitionPenalty: 3 },
+      // Each of sixty tokens once: a draft must know of the drafts before it.
+      { temperature: 0, repetitionPenalty: 50, logitBias: new Map(Array.from({ length: 60 }, (_, i) => [4 * i, 100])) },
     ];
     for (const [i, variant] of variants.entries()) {
       const sampling = { ...DEFAULT_SAMPLING, seed: 100 + i, ...variant };

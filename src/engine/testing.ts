@@ -26,7 +26,7 @@ export function nextToken(token: number): number {
 /** The `count` tokens that follow `token`. */
 export function tokensAfter(token: number, count: number): number[] {
   const tokens: number[] = [];
-  for (let last = token; tokens.length < count; ) tokens.push((last = nextToken(last)));
+  for (let last = token; tokens.length < count;) tokens.push((last = nextToken(last)));
   return tokens;
 }
 
@@ -54,7 +54,7 @@ function contentOf({ name, shape }: TensorInfo, wrongHeads: readonly number[]): 
   const [rows = 1, columns = 1] = shape;
   const values = new Float32Array(defined(numElements(shape), "elements"));
   if (/\.(o_proj|down_proj)\.weight$/.test(name)) return values;
-  if (/norm\.weight$/.test(name)) return values.fill(1);
+  if (name.endsWith("norm.weight")) return values.fill(1);
   const head = /mtp\.layers\.(\d+)\.eh_proj/.exec(name)?.[1];
   if (head !== undefined) {
     // [D, 2D]: the embedding half as it is, or turned around; nothing of the hidden state.

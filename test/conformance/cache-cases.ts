@@ -130,7 +130,10 @@ function storePaged(machine: Machine, dtype: KvDType, sizes: AttentionSizes): St
   const segments = SEQUENCES.map(({ context }, i) => {
     const tableStart = start;
     start += counts[i]!;
-    const slots = Array.from({ length: context }, (_, j) => shuffled[tableStart + Math.floor(j / places)]! * places + (j % places));
+    const slots = Array.from(
+      { length: context },
+      (_, j) => shuffled[tableStart + Math.floor(j / places)]! * places + (j % places),
+    );
     fill(machine, sizes, cache, { seed: 2300 + 10 * i, first: 0, slots });
     return [tableStart, counts[i]!, NOT_STAGED, 0];
   });

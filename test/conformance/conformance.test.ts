@@ -8,8 +8,18 @@ import { KV_DTYPES } from "../../src/tensor/dtype.ts";
 import { allBackends } from "../support.ts";
 import { attentionCases, kvCopyCases, kvWriteCases } from "./cache-cases.ts";
 import {
-  type Case, copyCases, copyRowsCases, embeddingCases, EXPERT_DTYPES, expertCases, linearCases, rmsNormCases,
-  ropeCases, routerCases, swigluCases, WEIGHT_DTYPES,
+  type Case,
+  copyCases,
+  copyRowsCases,
+  embeddingCases,
+  EXPERT_DTYPES,
+  expertCases,
+  linearCases,
+  rmsNormCases,
+  ropeCases,
+  routerCases,
+  swigluCases,
+  WEIGHT_DTYPES,
 } from "./cases.ts";
 import { bytesOf, Machine } from "./machine.ts";
 import { type Entry, formatTable, type Values } from "./report.ts";

@@ -88,7 +88,14 @@ export function randomWeight(dtype: DType, seed: number, sizes: WeightSizes): We
 }
 
 /** Euclidean norm of each row of matrix 0. */
-export function rowNorms({ dtype, outFeatures, inFeatures, matrices, scales, scaleRows = 128 }: WeightData): Float64Array {
+export function rowNorms({
+  dtype,
+  outFeatures,
+  inFeatures,
+  matrices,
+  scales,
+  scaleRows = 128,
+}: WeightData): Float64Array {
   const values = new Float32Array(outFeatures * inFeatures);
   decodeBlocks(dtype, defined(matrices[0], "a matrix"), values);
   const columns = Math.ceil(inFeatures / 128);

@@ -73,7 +73,10 @@ export function formatTable(entries: readonly Entry[]): string {
     const key = `${entry.op}|${entry.backend}|${entry.dtype}|${entry.tolerance}`;
     const known = worst.get(key);
     const cases = (known?.cases ?? 0) + 1;
-    worst.set(key, known === undefined || entry.normalised > known.normalised ? { ...entry, cases } : { ...known, cases });
+    worst.set(
+      key,
+      known === undefined || entry.normalised > known.normalised ? { ...entry, cases } : { ...known, cases },
+    );
   }
   const number = (value: number): string => (value === 0 ? "0" : value.toExponential(1));
   const rows = [
@@ -90,5 +93,12 @@ export function formatTable(entries: readonly Entry[]): string {
     ]),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }

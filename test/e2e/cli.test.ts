@@ -1,12 +1,14 @@
 // Every command of `mimo`, run as people and scripts run it: real files, real processes, exit codes and streams.
 
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defined } from "../../src/util/assert.ts";
 import { goldenCase, maxDifference } from "../golden/golden.ts";
 import { resultOf, Surroundings } from "./command.ts";
 
-const here = new Surroundings();
+const here = await Surroundings.create();
 const run = (args: readonly string[], input?: string) => here.run(args, input);
 
 async function runJson(args: readonly string[]): Promise<Record<string, unknown>> {
@@ -40,8 +42,19 @@ describe("help and mistakes", () => {
     }
   });
 
+  test("the sources run as they are", () => {
+    const mimo = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
+    const { status, stdout } = spawnSync(process.execPath, [mimo, "inspect", "tiny"], {
+      cwd: here.folder,
+      encoding: "utf8",
+    });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("GssssGs") as string });
+  });
+
   test("the version is the package's", async () => {
-    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      version: string;
+    };
     expect((await run(["--version"])).stdout).toBe(`${version}\n`);
   });
 
@@ -86,7 +99,14 @@ describe("inspect", () => {
   test("tells architecture, sizes and memory", async () => {
     const { exitCode, stdout } = await run(["inspect", "tiny"]);
     expect(exitCode).toBe(0);
-    for (const part of ["MiMoV2FlashForCausalLM", "2 global (G), 5 sliding (s, window 16)", "GssssGs", "Deeeeee", "<|im_end|>", "at 4K"]) {
+    for (const part of [
+      "MiMoV2FlashForCausalLM",
+      "2 global (G), 5 sliding (s, window 16)",
+      "GssssGs",
+      "Deeeeee",
+      "<|im_end|>",
+      "at 4K",
+    ]) {
       expect(stdout).toContain(part);
     }
   });
@@ -100,7 +120,8 @@ describe("inspect", () => {
       tensors: { byteLength: number }[];
       numMtpHeads: number;
     };
-    const total = (entries: readonly { byteLength: number }[]): number => entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const total = (entries: readonly { byteLength: number }[]): number =>
+      entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
     expect(total(dtypes)).toBe(bytes["total"]);
     expect(total(tensors)).toBe(bytes["total"]);
     expect(defined(parameters["trunk"], "trunk") + defined(parameters["mtp"], "mtp")).toBe(parameters["total"]);
@@ -123,7 +144,7 @@ describe("init and convert", () => {
     expect(refused.exitCode).toBe(2);
     expect(partsOf(refused.stderr).why).toContain("exists already");
     const written = await runJson([...args, "--overwrite"]);
-    expect(written).toMatchObject({ out: "again.gguf", numMtpHeads: 3 });
+    expect(written).toMatchObject({ path: "again.gguf", numMtpHeads: 3 });
   });
 
   test("a folder becomes a GGUF file of the same parameters", async () => {
@@ -137,11 +158,17 @@ describe("init and convert", () => {
 });
 
 describe("generate", () => {
-  const greedy = ["--temperature", "0", "--max-tokens", "12"];
+  // The same backend everywhere: where the addon is missing, the default one warns.
+  const greedy = ["--temperature", "0", "--max-tokens", "12", "--backend", "reference"];
 
   test("one JSON object with text, usage and timings", async () => {
     const answer = await runJson(["generate", "tiny", "--chat", "Hello", ...greedy, "--logprobs", "2"]);
-    expect(answer).toMatchObject({ model: "tiny", reasoning: "", toolCalls: [], finishReason: expect.stringMatching(/stop|length/) });
+    expect(answer).toMatchObject({
+      model: "tiny",
+      reasoning: "",
+      toolCalls: [],
+      finishReason: expect.stringMatching(/stop|length/),
+    });
     const { usage, logprobs, timings } = answer as {
       usage: { completionTokens: number };
       logprobs: { top: unknown[] }[];
@@ -171,7 +198,8 @@ describe("generate", () => {
     const fromFile = await runJson(["generate", "tiny", "--file", "messages.json", ...greedy]);
     expect(fromFile["text"]).toBe(plain["text"]);
     const withTools = await runJson(["generate", "tiny", "--chat", "Hello", "--tools", "tools.json", ...greedy]);
-    const promptTokens = (answer: Record<string, unknown>) => (answer["usage"] as { promptTokens: number }).promptTokens;
+    const promptTokens = (answer: Record<string, unknown>) =>
+      (answer["usage"] as { promptTokens: number }).promptTokens;
     expect(promptTokens(withTools)).toBeGreaterThan(promptTokens(plain));
     expect(promptTokens(await runJson(["generate", "tiny", "--ids", "ids.json", ...greedy]))).toBe(3);
   });
@@ -187,7 +215,8 @@ describe("generate", () => {
     const child = here.spawn(["generate", "tiny", "--prompt", "x", "--max-tokens", "4000", "--backend", "reference"]);
     const result = resultOf(child);
     child.stdin.end();
-    child.stdout.once("data", () => child.kill("SIGINT"));
+    // npm passes on what the terminal has sent already: two signals at once are one press.
+    child.stdout.once("data", () => child.kill("SIGINT") && child.kill("SIGINT"));
     const { exitCode, stdout, stderr } = await result;
     expect({ exitCode, message: stderr }).toEqual({ exitCode: 130, message: "Stopped.\n" });
     expect(stdout.length).toBeGreaterThan(0);
@@ -211,7 +240,17 @@ describe("logits", () => {
       ["mtp1_chained_logits", ["--mtp", "1", "--mtp-mode", "chained"]],
     ] as const) {
       const ids = `${path}/expected.json`;
-      const { shape } = await runJson(["logits", path, "--ids", ids, "--out", `${name}.f32`, "--backend", "reference", ...args]);
+      const { shape } = await runJson([
+        "logits",
+        path,
+        "--ids",
+        ids,
+        "--out",
+        `${name}.f32`,
+        "--backend",
+        "reference",
+        ...args,
+      ]);
       const expected = defined(array(name), name);
       expect(shape).toEqual([expected.length / 256, 256]);
       const bytes = readFileSync(here.path(`${name}.f32`));
@@ -229,7 +268,18 @@ describe("logits", () => {
 
 describe("bench and doctor", () => {
   test("bench measures every combination", async () => {
-    const run = await runJson(["bench", "tiny", "--contexts", "32,64", "--batch", "1,2", "--tokens", "4", "--rounds", "1"]);
+    const run = await runJson([
+      "bench",
+      "tiny",
+      "--contexts",
+      "32,64",
+      "--batch",
+      "1,2",
+      "--tokens",
+      "4",
+      "--rounds",
+      "1",
+    ]);
     const { results, machine } = run as { results: Record<string, unknown>[]; machine: object };
     expect(results).toHaveLength(8);
     expect(Object.keys(machine)).toEqual(expect.arrayContaining(["cpu", "backend", "node"]));

@@ -1,12 +1,14 @@
 // Runs the real `mimo` as a child process, in surroundings of its own: no colours, empty cache and state folders.
+//
+// It is the bundle of the published package, made anew: it starts in a tenth of the time that the sources take.
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const MIMO = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface CommandResult {
   readonly exitCode: number | null;
@@ -14,17 +16,49 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+interface BuildScript {
+  readonly bundle: (folder: string) => Promise<void>;
+}
+
 export class Surroundings implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "mimo-cli-"));
+  /** Inside the package, so that the bundle finds packages, addon and models as the published one does. */
+  readonly #bundle: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+
+  static async create(): Promise<Surroundings> {
+    mkdirSync(join(ROOT, "build"), { recursive: true });
+    const bundle = mkdtempSync(join(ROOT, "build", "e2e-"));
+    const script = (await import(new URL("../../scripts/build.mjs", import.meta.url).href)) as BuildScript;
+    await script.bundle(bundle);
+    return new Surroundings(bundle);
+  }
+
+  private constructor(bundle: string) {
+    this.#bundle = bundle;
+    const { PATH, HOME } = process.env;
+    this.env = {
+      PATH,
+      HOME,
+      TERM: "xterm",
+      NO_COLOR: "1",
+      XDG_CACHE_HOME: this.path("cache"),
+      XDG_STATE_HOME: this.path("state"),
+    };
+  }
+
+  /** What to execute for `mimo ARGS`. */
+  command(args: readonly string[]): readonly [string, ...string[]] {
+    return [process.execPath, join(this.#bundle, "main.js"), ...args];
+  }
 
   path(name: string): string {
     return join(this.folder, name);
   }
 
   spawn(args: readonly string[]): ChildProcessWithoutNullStreams {
-    const { PATH, HOME } = process.env;
-    const env = { PATH, HOME, NO_COLOR: "1", XDG_CACHE_HOME: this.path("cache"), XDG_STATE_HOME: this.path("state") };
-    return spawn(process.execPath, [MIMO, ...args], { cwd: this.folder, env });
+    const [program, ...rest] = this.command(args);
+    return spawn(program, rest, { cwd: this.folder, env: this.env });
   }
 
   run(args: readonly string[], input = ""): Promise<CommandResult> {
@@ -34,7 +68,7 @@ export class Surroundings implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    for (const folder of [this.folder, this.#bundle]) rmSync(folder, { recursive: true, force: true });
   }
 }
 

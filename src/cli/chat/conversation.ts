@@ -11,7 +11,9 @@ import { parseInteger, parseNumber, parseSpeculation } from "../options.ts";
 type SettingName = "temperature" | "topP" | "topK" | "minP" | "seed" | "maxTokens" | "speculation";
 
 /** What `/set` knows, by the names of the command line. */
-export const SETTINGS: Readonly<Record<string, { readonly name: SettingName; readonly parse: (text: string) => number | "auto" }>> = {
+export const SETTINGS: Readonly<
+  Record<string, { readonly name: SettingName; readonly parse: (text: string) => number | "auto" }>
+> = {
   temperature: { name: "temperature", parse: parseNumber },
   "top-p": { name: "topP", parse: parseNumber },
   "top-k": { name: "topK", parse: parseInteger },
@@ -55,7 +57,8 @@ export class Conversation {
 
   /** Adds a turn. An answer stopped before its first word leaves no trace; whether there was one. */
   add(text: string, answer: Answer): boolean {
-    if (answer.end === undefined && answer.text === "" && answer.reasoning === "" && answer.toolCalls.length === 0) return false;
+    if (answer.end === undefined && answer.text === "" && answer.reasoning === "" && answer.toolCalls.length === 0)
+      return false;
     this.#turns.push({ role: "user", content: text }, toMessage(answer));
     return true;
   }
@@ -85,7 +88,9 @@ function checkRanges(generation: GenerationOptions): void {
 
 /** Calls that could not be parsed stay in the text, as the model wrote them. */
 function toMessage({ text, reasoning, toolCalls }: Answer): ChatMessage {
-  const calls = toolCalls.flatMap(({ call }) => ("error" in call ? [] : [{ type: "function" as const, function: call }]));
+  const calls = toolCalls.flatMap(({ call }) =>
+    "error" in call ? [] : [{ type: "function" as const, function: call }],
+  );
   const unparsed = toolCalls.filter(({ call }) => "error" in call).map(({ raw }) => raw);
   return {
     role: "assistant",

@@ -19,7 +19,10 @@ export class History {
   load(): string[] {
     try {
       const lines = readFileSync(this.#path, "utf8").split("\n");
-      return lines.filter((line) => line !== "").toReversed().slice(0, MAX_LINES);
+      return lines
+        .filter((line) => line !== "")
+        .toReversed()
+        .slice(0, MAX_LINES);
     } catch {
       return [];
     }

@@ -53,7 +53,9 @@ export class MessageReader implements Disposable {
       if (key.name === "paste-start") this.#isPasting = true;
       else if (key.name === "paste-end") this.#isPasting = false;
     });
-    if (terminal !== undefined) this.#rest();
+    if (terminal === undefined) return;
+    process.on("SIGINT", ignoreSignal);
+    this.#rest();
   }
 
   /** The next message that is not empty. */
@@ -66,6 +68,7 @@ export class MessageReader implements Disposable {
 
   [Symbol.dispose](): void {
     this.#lines.close();
+    process.off("SIGINT", ignoreSignal);
   }
 
   #listen(): void {
@@ -76,8 +79,8 @@ export class MessageReader implements Disposable {
 
   #rest(): void {
     this.#lines.pause();
-    this.#options.terminal?.write(PASTE_OFF);
     this.#options.input.setRawMode(false);
+    this.#options.terminal?.write(PASTE_OFF);
   }
 
   #showPrompt(): void {
@@ -111,3 +114,6 @@ export class MessageReader implements Disposable {
     this.#queue.push({ type: "end" });
   }
 }
+
+/** Between a message and its answer nobody else listens, and a Ctrl-C just then would end the process. */
+function ignoreSignal(): void {}

@@ -26,7 +26,11 @@ const COMMANDS: Readonly<Record<string, SlashCommand>> = {
   "/help": { usage: "/help", help: "show this", run: (_, { output }) => output.line(describeCommands()) },
   "/think": { usage: "/think on|off", help: "let the model think before it answers", run: setThinking },
   "/system": { usage: "/system TEXT", help: "set the system message; without TEXT, show it", run: setSystem },
-  "/set": { usage: "/set NAME VALUE", help: `set ${Object.keys(SETTINGS).join(", ")}; alone, show them`, run: setSetting },
+  "/set": {
+    usage: "/set NAME VALUE",
+    help: `set ${Object.keys(SETTINGS).join(", ")}; alone, show them`,
+    run: setSetting,
+  },
   "/save": { usage: "/save FILE", help: "save the conversation as .json or .md", run: save },
   "/reset": { usage: "/reset", help: "forget the conversation, keep the settings", run: reset },
   [EXIT]: { usage: EXIT, help: "leave; Ctrl-D does the same", run: () => {} },
@@ -74,7 +78,9 @@ function setSystem(argument: string, { conversation, output }: ChatContext): voi
 function setSetting(argument: string, { conversation, output }: ChatContext): void {
   const [name = "", value = ""] = argument.split(/\s+/);
   if (name !== "") conversation.set(name, value);
-  const settings = Object.entries(SETTINGS).map(([shown, { name: key }]) => [shown, String(conversation.generation[key] ?? "default")] as const);
+  const settings = Object.entries(SETTINGS).map(
+    ([shown, { name: key }]) => [shown, String(conversation.generation[key] ?? "default")] as const,
+  );
   output.line(output.style.dim(formatFields(settings).join("\n")));
 }
 

@@ -47,9 +47,17 @@ export function benchCommand(cli: Cli): Command {
     .description("Measure how fast a checkpoint reads prompts and writes answers on this machine.")
     .argument("<model>", "a Hugging Face folder or a .gguf file")
     .optionsGroup("What to measure:")
-    .option("--contexts <list>", "prompt lengths; default: 512,4096 as far as the model's context reaches", parseList(parseInteger))
+    .option(
+      "--contexts <list>",
+      "prompt lengths; default: 512,4096 as far as the model's context reaches",
+      parseList(parseInteger),
+    )
     .option("--batch <list>", "sequences that run at once", parseList(parseInteger), [1])
-    .option("--speculation <list>", "draft depths; default: 0,auto with MTP heads, otherwise 0", parseList(parseSpeculation))
+    .option(
+      "--speculation <list>",
+      "draft depths; default: 0,auto with MTP heads, otherwise 0",
+      parseList(parseSpeculation),
+    )
     .option("--tokens <n>", "tokens to time per sequence", parseInteger, 64)
     .option("--rounds <n>", "rounds to take the median of, after one to warm up", parseInteger, 3)
     .option("--prompt-file <path>", "text for the prompts; default: random tokens, for which drafts are seldom right")
@@ -65,8 +73,14 @@ export function benchCommand(cli: Cli): Command {
       "after",
       examples(
         ["mimo bench model.gguf", "Prefill and decode at two lengths, with and without MTP speculation."],
-        ["mimo bench model.gguf --batch 1,4,8 --contexts 2048 --json > result.json", "Several at once, for a file of results."],
-        ["mimo bench model.gguf --prompt-file book.txt --speculation 0,1,2,3", "What each draft depth gains on real text."],
+        [
+          "mimo bench model.gguf --batch 1,4,8 --contexts 2048 --json > result.json",
+          "Several at once, for a file of results.",
+        ],
+        [
+          "mimo bench model.gguf --prompt-file book.txt --speculation 0,1,2,3",
+          "What each draft depth gains on real text.",
+        ],
       ),
     );
 }
@@ -75,7 +89,8 @@ async function bench(cli: Cli, path: string, flags: BenchFlags): Promise<void> {
   const { output, messages } = cli;
   const inspection = inspectPath(path);
   const cases = planCases(inspection, flags);
-  const promptIds = flags.promptFile === undefined ? undefined : tokenize(path, await readTextFile(flags.promptFile, cli));
+  const promptIds =
+    flags.promptFile === undefined ? undefined : tokenize(path, await readTextFile(flags.promptFile, cli));
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
   const client = await startEngine(path, cases, flags, signal);
@@ -97,7 +112,12 @@ async function bench(cli: Cli, path: string, flags: BenchFlags): Promise<void> {
 }
 
 function planCases({ config, numMtpHeads }: Inspection, flags: BenchFlags): BenchCase[] {
-  for (const [name, values] of Object.entries({ contexts: flags.contexts ?? [], batch: flags.batch, tokens: [flags.tokens], rounds: [flags.rounds] })) {
+  for (const [name, values] of Object.entries({
+    contexts: flags.contexts ?? [],
+    batch: flags.batch,
+    tokens: [flags.tokens],
+    rounds: [flags.rounds],
+  })) {
     if (values.every((value) => value > 0)) continue;
     throw new MimoError("invalid_argument", `--${name} must be positive, found ${values.join(",")}.`, { param: name });
   }
@@ -105,12 +125,18 @@ function planCases({ config, numMtpHeads }: Inspection, flags: BenchFlags): Benc
   const contexts = flags.contexts ?? DEFAULT_CONTEXTS.filter(fits);
   const misfit = contexts.find((context) => !fits(context));
   if (misfit !== undefined || contexts.length === 0) {
-    throw new MimoError("context_length_exceeded", `A prompt of ${misfit ?? DEFAULT_CONTEXTS[0]} tokens and its answer exceed the model's context of ${config.contextLength}.`, {
-      remedy: "Give smaller --contexts, or fewer --tokens.",
-    });
+    throw new MimoError(
+      "context_length_exceeded",
+      `A prompt of ${misfit ?? DEFAULT_CONTEXTS[0]} tokens and its answer exceed the model's context of ${config.contextLength}.`,
+      {
+        remedy: "Give smaller --contexts, or fewer --tokens.",
+      },
+    );
   }
   const speculations = flags.speculation ?? (numMtpHeads > 0 ? [0, "auto" as const] : [0]);
-  return contexts.flatMap((context) => flags.batch.flatMap((batch) => speculations.map((speculation) => ({ context, batch, speculation }))));
+  return contexts.flatMap((context) =>
+    flags.batch.flatMap((batch) => speculations.map((speculation) => ({ context, batch, speculation }))),
+  );
 }
 
 /** Tokens that a sequence may gain before the batch is done: the first one decodes while the others' prompts run. */
@@ -118,7 +144,12 @@ function headroom(context: number, { batch, tokens }: BenchFlags): number {
   return MAX_STEP_TOKENS * (tokens + Math.ceil((Math.max(...batch) * context) / CHUNK_SIZE) + 1);
 }
 
-async function startEngine(path: string, cases: readonly BenchCase[], flags: BenchFlags, signal: AbortSignal): Promise<EngineClient> {
+async function startEngine(
+  path: string,
+  cases: readonly BenchCase[],
+  flags: BenchFlags,
+  signal: AbortSignal,
+): Promise<EngineClient> {
   const backend = flags.backend ?? (cpuBackendStatus().isAvailable ? "cpu" : "reference");
   return EngineClient.start(
     {
@@ -142,19 +173,32 @@ function tokenize(path: string, text: string): number[] {
   using checkpoint = openCheckpoint(path);
   const ids = loadTokenizer(checkpoint)?.encode(text) ?? [];
   if (ids.length > 0) return ids;
-  throw new MimoError("invalid_argument", "The prompt file gives no tokens: it is empty, or the checkpoint has no tokenizer.", {
-    param: "prompt-file",
-  });
+  throw new MimoError(
+    "invalid_argument",
+    "The prompt file gives no tokens: it is empty, or the checkpoint has no tokenizer.",
+    {
+      param: "prompt-file",
+    },
+  );
 }
 
 /** Bytes read per token: weights and the sequence's keys and values. Known where one sequence takes one token a step. */
-function bytesPerToken({ bytes, kvCache }: Inspection, { context, batch, speculation }: BenchCase, flags: BenchFlags): number | undefined {
+function bytesPerToken(
+  { bytes, kvCache }: Inspection,
+  { context, batch, speculation }: BenchCase,
+  flags: BenchFlags,
+): number | undefined {
   if (batch !== 1 || speculation !== 0) return undefined;
   const cache = kvCache.find(({ dtype }) => dtype === (flags.kv ?? "f16"));
   return bytes.activePerToken + context * (cache?.bytesPerToken ?? 0) + (cache?.bytesPerSequence ?? 0);
 }
 
-function describeRun(inspection: Inspection, flags: BenchFlags, backend: string, measurements: readonly Measurement[]): object {
+function describeRun(
+  inspection: Inspection,
+  flags: BenchFlags,
+  backend: string,
+  measurements: readonly Measurement[],
+): object {
   const { path, format, parameters, bytes, dtypes, numMtpHeads } = inspection;
   return {
     date: new Date().toISOString(),
@@ -171,17 +215,30 @@ function describeRun(inspection: Inspection, flags: BenchFlags, backend: string,
     },
     results: measurements.map((measurement) => {
       const read = bytesPerToken(inspection, measurement, flags);
-      return { ...measurement, ...(read === undefined ? {} : { bytesPerToken: read, bytesPerSecond: read * measurement.decode.median }) };
+      return {
+        ...measurement,
+        ...(read === undefined ? {} : { bytesPerToken: read, bytesPerSecond: read * measurement.decode.median }),
+      };
     }),
   };
 }
 
-function printTable({ output }: Cli, inspection: Inspection, flags: BenchFlags, backend: string, measurements: readonly Measurement[]): void {
+function printTable(
+  { output }: Cli,
+  inspection: Inspection,
+  flags: BenchFlags,
+  backend: string,
+  measurements: readonly Measurement[],
+): void {
   const { bold, dim } = output.style;
   const { version, commit } = describeBuild();
   output.line(bold(output.untrusted(inspection.path)));
   const date = new Date().toISOString().slice(0, 10);
-  output.line(dim(`${describeMachine().cpu} · ${backend} · mimo ${version}${commit === undefined ? "" : ` (${commit})`} · ${date}`));
+  output.line(
+    dim(
+      `${describeMachine().cpu} · ${backend} · mimo ${version}${commit === undefined ? "" : ` (${commit})`} · ${date}`,
+    ),
+  );
   const rows = measurements.map((measurement) => {
     const read = bytesPerToken(inspection, measurement, flags);
     return [
@@ -197,7 +254,9 @@ function printTable({ output }: Cli, inspection: Inspection, flags: BenchFlags, 
   const header = ["context", "batch", "drafts", "prefill tokens/s", "decode tokens/s", "tokens/step", "memory"];
   output.line(formatTable([header, ...rows]).join("\n"));
   const prompt = flags.promptFile === undefined ? "random prompts" : `prompts from ${flags.promptFile}`;
-  output.line(dim(`Median of ${plural(flags.rounds, "round")} (min–max), ${flags.tokens} tokens per sequence, ${prompt}.`));
+  output.line(
+    dim(`Median of ${plural(flags.rounds, "round")} (min–max), ${flags.tokens} tokens per sequence, ${prompt}.`),
+  );
   output.line(dim(`One token reads ${formatBytes(inspection.bytes.activePerToken)} of weights.`));
 }
 

@@ -46,7 +46,10 @@ export function chatCommand(cli: Cli): Command {
       "after",
       examples(
         ["mimo chat", "The model that comes along, or a tiny random one: to try the program."],
-        ['mimo chat ~/models/MiMo-V2-Flash --think --system "Answer briefly."', "A real one, thinking before it answers."],
+        [
+          'mimo chat ~/models/MiMo-V2-Flash --think --system "Answer briefly."',
+          "A real one, thinking before it answers.",
+        ],
         ["mimo chat model.gguf --temperature 0.3 --kv q8_0 --context 65536", "Cooler, with a long and compact memory."],
         ["printf 'Hello\\nAnd again\\n' | mimo chat model.gguf", "Two messages of one conversation, from a pipe."],
       ),
@@ -60,7 +63,11 @@ async function chat(cli: Cli, path: string | undefined, flags: ChatFlags): Promi
   const model = path === undefined ? await defaultModel(cli.environment) : { path, isRandom: false };
   await using mimo = await loadWithBanner(model, flags, notes);
   const context: ChatContext = {
-    conversation: new Conversation({ system: flags.system, thinking: flags.think, generation: toGenerationOptions(flags) }),
+    conversation: new Conversation({
+      system: flags.system,
+      thinking: flags.think,
+      generation: toGenerationOptions(flags),
+    }),
     output: notes,
     model: model.path,
     saved: new Set(),
@@ -100,14 +107,16 @@ async function answer(cli: Cli, mimo: Mimo, { conversation, output: notes }: Cha
   const shown = await showAnswer(events, { text: output, reasoning: notes, progress: messages });
   const wasKept = conversation.add(text, shown);
   if (shown.end !== undefined) notes.line(notes.style.dim(describeUsage(shown.end.usage)));
-  else if (notes === output) notes.line(notes.style.dim(wasKept ? "stopped; what was written is kept" : "stopped; the message is forgotten"));
+  else if (notes === output)
+    notes.line(notes.style.dim(wasKept ? "stopped; what was written is kept" : "stopped; the message is forgotten"));
   else throw abortedError(signal.reason);
 }
 
 async function loadWithBanner({ path, isRandom }: DefaultModel, flags: ChatFlags, notes: Output): Promise<Mimo> {
   const { bold, dim, yellow } = notes.style;
   const { parameters, bytes, tokenizer } = inspectPath(path);
-  notes.line(`${bold(notes.untrusted(path))} ${dim(`${formatCount(parameters.trunk)} parameters, ${formatCount(parameters.activePerToken)} active · ${formatBytes(bytes.total)}`)}`);
+  const size = `${formatCount(parameters.trunk)} parameters, ${formatCount(parameters.activePerToken)} active`;
+  notes.line(`${bold(notes.untrusted(path))} ${dim(`${size} · ${formatBytes(bytes.total)}`)}`);
   if (tokenizer === null) {
     throw new MimoError("invalid_argument", `${path} has no tokenizer, so it cannot chat.`, {
       remedy: "Put tokenizer.json beside the weights, or use `mimo generate --ids`.",
@@ -117,7 +126,10 @@ async function loadWithBanner({ path, isRandom }: DefaultModel, flags: ChatFlags
   const warn = (warning: string): void => notes.line(`${yellow("warning:")} ${notes.untrusted(warning)}`);
   const mimo = await load(path, { ...toLoadOptions(flags), signal: interrupt.signal, onWarning: warn });
   const { backend, contextLength, numMtpHeads, loadMs } = mimo.info;
-  notes.line(dim(`${backend} · context ${formatContext(contextLength)} · ${plural(numMtpHeads, "MTP head")} · loaded in ${formatDuration(loadMs)}`));
+  const heads = plural(numMtpHeads, "MTP head");
+  notes.line(
+    dim(`${backend} · context ${formatContext(contextLength)} · ${heads} · loaded in ${formatDuration(loadMs)}`),
+  );
   if (isRandom) {
     warn("this model's weights are random: what it writes is noise.");
     notes.line("To talk to a real one: mimo chat PATH, a Hugging Face folder or a .gguf file of MiMo-V2-Flash.");

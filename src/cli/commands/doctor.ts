@@ -40,11 +40,16 @@ async function doctor(cli: Cli, flags: DoctorFlags): Promise<void> {
     if (flags.json !== true) printCheck(cli, check);
   }
   const failed = checks.filter(({ status }) => status === "failed");
-  if (flags.json === true) output.json({ ok: failed.length === 0, build: describeBuild(), machine: describeMachine(), checks });
+  if (flags.json === true)
+    output.json({ ok: failed.length === 0, build: describeBuild(), machine: describeMachine(), checks });
   if (failed.length === 0) return;
-  throw new MimoError("backend_unavailable", `${plural(failed.length, "check")} failed: ${failed.map(({ name }) => name).join(", ")}.`, {
-    remedy: failed[0]?.remedy ?? "See the findings above.",
-  });
+  throw new MimoError(
+    "backend_unavailable",
+    `${plural(failed.length, "check")} failed: ${failed.map(({ name }) => name).join(", ")}.`,
+    {
+      remedy: failed[0]?.remedy ?? "See the findings above.",
+    },
+  );
 }
 
 function printCheck({ output }: Cli, { name, status, finding, remedy }: Check): void {

@@ -63,10 +63,19 @@ export function generateCommand(cli: Cli): Command {
     .addHelpText(
       "after",
       examples(
-        ['mimo generate model.gguf --chat "Why is the sky blue?" --think', "One question; the reasoning goes to standard error."],
+        [
+          'mimo generate model.gguf --chat "Why is the sky blue?" --think',
+          "One question; the reasoning goes to standard error.",
+        ],
         ["cat story.txt | mimo generate model.gguf --max-tokens 200", "Continue a text."],
-        ['mimo generate model.gguf --prompt "2 + 2 =" --temperature 0 --logprobs 5 --json', "One greedy continuation, for a program."],
-        ['mimo generate model.gguf --chat "Weather in Oslo?" --tools tools.json --json', "The calls that the model makes."],
+        [
+          'mimo generate model.gguf --prompt "2 + 2 =" --temperature 0 --logprobs 5 --json',
+          "One greedy continuation, for a program.",
+        ],
+        [
+          'mimo generate model.gguf --chat "Weather in Oslo?" --tools tools.json --json',
+          "The calls that the model makes.",
+        ],
       ),
     );
 }
@@ -80,10 +89,14 @@ async function generate(cli: Cli, path: string, flags: GenerateFlags): Promise<v
   const prompt = await readPrompt(cli, flags);
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
-  const onWarning = (warning: string): void => messages.line(`${messages.style.yellow("warning:")} ${messages.untrusted(warning)}`);
+  const onWarning = (warning: string): void =>
+    messages.line(`${messages.style.yellow("warning:")} ${messages.untrusted(warning)}`);
   await using mimo = await load(path, { ...toLoadOptions(flags), signal, onWarning });
   const options = { ...toGenerationOptions(flags), stop: flags.stop, logprobs: flags.logprobs, signal };
-  const events = prompt.kind === "chat" ? mimo.chat({ ...prompt.request, ...options }) : mimo.complete({ prompt: prompt.prompt, ...options });
+  const events =
+    prompt.kind === "chat"
+      ? mimo.chat({ ...prompt.request, ...options })
+      : mimo.complete({ prompt: prompt.prompt, ...options });
   const isStreaming = flags.json !== true;
   const answer = await showAnswer(events, {
     text: isStreaming ? output : undefined,
@@ -95,7 +108,8 @@ async function generate(cli: Cli, path: string, flags: GenerateFlags): Promise<v
     output.json(describeAnswer(path, mimo, answer));
     return;
   }
-  if (flags.logprobs !== undefined) output.line(`\n${output.untrusted(formatTable(logprobRows(answer.logprobs)).join("\n"))}`);
+  if (flags.logprobs !== undefined)
+    output.line(`\n${output.untrusted(formatTable(logprobRows(answer.logprobs)).join("\n"))}`);
   if (messages.isTerminal) messages.line(messages.style.dim(describeUsage(answer.end.usage)));
 }
 
@@ -103,7 +117,11 @@ type Prompt =
   | { readonly kind: "complete"; readonly prompt: string | readonly number[] }
   | {
       readonly kind: "chat";
-      readonly request: { readonly messages: readonly ChatMessage[]; readonly tools?: readonly ToolDefinition[]; readonly thinking: boolean | undefined };
+      readonly request: {
+        readonly messages: readonly ChatMessage[];
+        readonly tools?: readonly ToolDefinition[];
+        readonly thinking: boolean | undefined;
+      };
     };
 
 async function readPrompt(cli: Cli, flags: GenerateFlags): Promise<Prompt> {
@@ -132,8 +150,13 @@ async function readPrompt(cli: Cli, flags: GenerateFlags): Promise<Prompt> {
 async function chatPrompt(cli: Cli, flags: GenerateFlags, conversation: readonly ChatMessage[]): Promise<Prompt> {
   const system: ChatMessage[] = flags.system === undefined ? [] : [{ role: "system", content: flags.system }];
   // Their shape is the library's to check.
-  const tools = flags.tools === undefined ? undefined : ((await readJsonFile(flags.tools, cli)) as readonly ToolDefinition[]);
-  const request = { messages: [...system, ...conversation], thinking: flags.think, ...(tools === undefined ? {} : { tools }) };
+  const tools =
+    flags.tools === undefined ? undefined : ((await readJsonFile(flags.tools, cli)) as readonly ToolDefinition[]);
+  const request = {
+    messages: [...system, ...conversation],
+    thinking: flags.think,
+    ...(tools === undefined ? {} : { tools }),
+  };
   return { kind: "chat", request };
 }
 

@@ -38,7 +38,9 @@ function inspect({ output }: Cli, path: string, flags: InspectFlags): void {
   if (flags.json === true) {
     output.json({
       ...inspection,
-      ...(flags.tensors === true ? { tensors: tensors.map(({ name, dtype, shape, byteLength }) => ({ name, dtype, shape, byteLength })) } : {}),
+      ...(flags.tensors === true
+        ? { tensors: tensors.map(({ name, dtype, shape, byteLength }) => ({ name, dtype, shape, byteLength })) }
+        : {}),
     });
     return;
   }
@@ -63,11 +65,17 @@ function describeModel(inspection: Inspection): (readonly [string, string])[] {
   const numExpertLayers = count((layer) => layer.feedForward === "experts");
   return [
     ["architecture", `${inspection.architecture} (${inspection.format}, ${plural(inspection.numTensors, "tensor")})`],
-    ["parameters", `${formatCount(parameters.trunk)}, of which ${formatCount(parameters.activePerToken)} are active per token`],
+    [
+      "parameters",
+      `${formatCount(parameters.trunk)}, of which ${formatCount(parameters.activePerToken)} are active per token`,
+    ],
     ["MTP heads", numMtpHeads === 0 ? "none" : `${numMtpHeads}, ${formatCount(parameters.mtp)} parameters`],
     ["size", `${formatBytes(bytes.total)}; one token reads ${formatBytes(bytes.activePerToken)}`],
     ["width", `hidden ${config.hiddenSize}, dense ${config.intermediateSize}, vocabulary ${config.vocabSize}`],
-    ["layers", `${layers.length}: ${count((layer) => layer.attention === "global")} global (G), ${count((layer) => layer.attention === "sliding")} sliding (s, window ${attention.sliding.window}); ${layers.length - numExpertLayers} dense (D), ${numExpertLayers} with experts (e)`],
+    [
+      "layers",
+      `${layers.length}: ${count((layer) => layer.attention === "global")} global (G), ${count((layer) => layer.attention === "sliding")} sliding (s, window ${attention.sliding.window}); ${layers.length - numExpertLayers} dense (D), ${numExpertLayers} with experts (e)`,
+    ],
     ["", picture.attention],
     ["", picture.feedForward],
     ["attention", describeAttention(config.attention)],
@@ -78,7 +86,10 @@ function describeModel(inspection: Inspection): (readonly [string, string])[] {
 }
 
 function describeAttention({ global, sliding }: Inspection["config"]["attention"]): string {
-  const heads = global.numKvHeads === sliding.numKvHeads ? `${global.numKvHeads}` : `${global.numKvHeads} (G) or ${sliding.numKvHeads} (s)`;
+  const heads =
+    global.numKvHeads === sliding.numKvHeads
+      ? `${global.numKvHeads}`
+      : `${global.numKvHeads} (G) or ${sliding.numKvHeads} (s)`;
   const sinks = sliding.hasSinks ? ", sinks in s" : "";
   return `${global.numHeads} query heads, ${heads} KV heads, keys ${global.headDim}, values ${global.valueDim}${sinks}`;
 }
@@ -86,14 +97,20 @@ function describeAttention({ global, sliding }: Inspection["config"]["attention"
 function describeTokenizer({ tokenizer }: Inspection): string {
   if (tokenizer === null) return "none";
   const ends = tokenizer.endTokens.map(({ id, text }) => `${text} (${id})`).join(", ");
-  const template = tokenizer.chatTemplate === "checkpoint" ? "the checkpoint's chat template" : "MiMo's own chat template";
+  const template =
+    tokenizer.chatTemplate === "checkpoint" ? "the checkpoint's chat template" : "MiMo's own chat template";
   return `${tokenizer.numTokens} tokens; an answer ends at ${ends}; ${template}`;
 }
 
 function weightRows({ dtypes }: Inspection): string[][] {
   return [
     ["type", "tensors", "elements", "bytes"],
-    ...dtypes.map((entry) => [entry.dtype, String(entry.numTensors), formatCount(entry.numElements), formatBytes(entry.byteLength)]),
+    ...dtypes.map((entry) => [
+      entry.dtype,
+      String(entry.numTensors),
+      formatCount(entry.numElements),
+      formatBytes(entry.byteLength),
+    ]),
   ];
 }
 

@@ -36,7 +36,11 @@ export function logitsCommand(cli: Cli): Command {
     .argument("<model>", "a Hugging Face folder or a .gguf file")
     .requiredOption("--ids <file.json>", "token ids: an array, or an object with input_ids")
     .requiredOption("--out <file>", "where the rows go, one per position, little-endian")
-    .option("--mtp <head>", "rows of this MTP head, from 0, instead of the trunk's: row t reads token t + head + 1", parseInteger)
+    .option(
+      "--mtp <head>",
+      "rows of this MTP head, from 0, instead of the trunk's: row t reads token t + head + 1",
+      parseInteger,
+    )
     .addOption(mtpModeOption("--mtp-mode"))
     .addOption(backendOption())
     .addOption(threadsOption())
@@ -47,8 +51,14 @@ export function logitsCommand(cli: Cli): Command {
     .addHelpText(
       "after",
       examples(
-        ["mimo logits model.gguf --ids ids.json --out logits.f32", "numpy.fromfile('logits.f32', '<f4').reshape(-1, vocabulary)"],
-        ["mimo logits model --ids ids.json --out head0.f32 --mtp 0 --backend reference", "An MTP head's, computed by the exact, slow backend."],
+        [
+          "mimo logits model.gguf --ids ids.json --out logits.f32",
+          "numpy.fromfile('logits.f32', '<f4').reshape(-1, vocabulary)",
+        ],
+        [
+          "mimo logits model --ids ids.json --out head0.f32 --mtp 0 --backend reference",
+          "An MTP head's, computed by the exact, slow backend.",
+        ],
       ),
     );
 }
@@ -67,7 +77,10 @@ async function logits(cli: Cli, path: string, flags: LogitsFlags): Promise<void>
   });
   const columns = mimo.info.config.vocabSize;
   const counter = { values: 0 };
-  await writeFiles([{ path: flags.out, chunks: () => rowBytes(mimo, ids, { mtpHead: flags.mtp, signal }, counter) }], signal);
+  await writeFiles(
+    [{ path: flags.out, chunks: () => rowBytes(mimo, ids, { mtpHead: flags.mtp, signal }, counter) }],
+    signal,
+  );
   const shape = [counter.values / columns, columns];
   if (flags.json === true) output.json({ out: flags.out, dtype: "f32", shape });
   else output.line(`Wrote ${flags.out}: float32 ${formatShape(shape)}.`);

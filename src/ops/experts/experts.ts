@@ -3,8 +3,8 @@
 // x, out [T, D]; ids, weights [T, K]; gate and up E × [F, D], down E × [D, F]. The K ids of a token differ, as the
 // router's do. Rows are grouped by expert, so that a call reads each chosen expert once; a token's experts are summed in
 // the order k = 0..K−1, whatever the grouping.
-// `activations` as in ops/linear. Tolerance: 2e-5 relative to the norm of the output (two f32 products in a row);
-// quantised the same, except that an inner activation on the border between two int8 codes may round either way.
+// `activations` as in ops/linear. Tolerance relative to the norm of the output: exact 2e-6 (two f32 products in a
+// row); quantised 1e-4, because an inner activation on the border between two codes may round either way.
 
 import type { Backend, HostArgs, HostWeight, Kernel, Weight } from "../../backends/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";

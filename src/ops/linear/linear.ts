@@ -6,7 +6,8 @@
 //   exact      f32 activations times decoded weights; always so for f32, f16, bf16 and f8_e4m3 weights.
 //   quantised  x is rounded per row to 15-bit codes of two int8 digits with one f32 scale per 32 elements; products
 //              are exact integers within a group of 16. About 2e-5 relative noise, for integer dot instructions.
-// Tolerance: exact 1e-5 relative to ‖x‖‖w‖ (f32 accumulation over K); quantised the same against its own reference.
+// Tolerance: 1e-6 relative to ‖x‖‖w‖ (f32 sums over K in several lanes), for both: each against its own reference, and
+// tight enough to tell which of the two a kernel computed.
 
 import type { Backend, Kernel, Weight } from "../../backends/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";

@@ -35,7 +35,10 @@ function softmax(logits: ArrayLike<number>, temperature = 1): number[] {
 
 function chiSquare(observed: readonly number[], probabilities: readonly number[]): number {
   const total = observed.reduce((a, b) => a + b, 0);
-  return observed.reduce((sum, count, i) => sum + (count - total * probabilities[i]!) ** 2 / (total * probabilities[i]!), 0);
+  return observed.reduce(
+    (sum, count, i) => sum + (count - total * probabilities[i]!) ** 2 / (total * probabilities[i]!),
+    0,
+  );
 }
 
 /** The value that χ² exceeds once in a million (Wilson and Hilferty's approximation; 4.75 is the normal's quantile). */
@@ -86,7 +89,10 @@ describe("the distribution", () => {
     const logits = [0, 1, 0.5, -0.5];
     const p = softmax(logits);
     const pairs = p.flatMap((a) => p.map((b) => a * b));
-    for (const next of [{ position: 1, seed: 0 }, { position: 0, seed: 1 }]) {
+    for (const next of [
+      { position: 1, seed: 0 },
+      { position: 0, seed: 1 },
+    ]) {
       const observed = pairs.map(() => 0);
       for (let position = 0; position < 40_000; position += 2) {
         const first = sample(logits, { seed: 4 }, { position });
@@ -101,16 +107,28 @@ describe("the distribution", () => {
     const kept = [2, 5, 6];
     const observed = counts(LOGITS, { topK: 3, seed: 8 }, 10_000);
     expect(observed.filter((count) => count > 0)).toHaveLength(3);
-    expect(chiSquare(kept.map((token) => observed[token]!), softmax(kept.map((token) => LOGITS[token]!)))).toBeLessThan(chiSquareLimit(2));
+    expect(
+      chiSquare(
+        kept.map((token) => observed[token]!),
+        softmax(kept.map((token) => LOGITS[token]!)),
+      ),
+    ).toBeLessThan(chiSquareLimit(2));
   });
 });
 
 /** The definition of truncation: sort, then cut by top-k, top-p and min-p in turn. `slack` moves the top-p border. */
-function naiveTruncation(logits: Float32Array, { temperature, topK, topP, minP }: SamplingParams, slack: number): number[] {
+function naiveTruncation(
+  logits: Float32Array,
+  { temperature, topK, topP, minP }: SamplingParams,
+  slack: number,
+): number[] {
   const ids = Array.from(logits, (_, i) => i).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
   let kept = topK > 0 ? ids.slice(0, topK) : ids;
   if (topP < 1) {
-    const probabilities = softmax(kept.map((id) => logits[id]!), temperature);
+    const probabilities = softmax(
+      kept.map((id) => logits[id]!),
+      temperature,
+    );
     let sum = 0;
     const end = probabilities.findIndex((p) => (sum += p) >= topP + slack);
     if (end >= 0) kept = kept.slice(0, end + 1);
@@ -124,7 +142,10 @@ const anyLogits = fc.oneof(
   // Many ties.
   fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 1, maxLength: 60 }),
   // A range beyond what exp can hold, and forbidden tokens.
-  fc.array(fc.oneof(fc.double({ min: -1e5, max: 1e5, noNaN: true }), fc.constant(-Infinity)), { minLength: 1, maxLength: 30 }),
+  fc.array(fc.oneof(fc.double({ min: -1e5, max: 1e5, noNaN: true }), fc.constant(-Infinity)), {
+    minLength: 1,
+    maxLength: 30,
+  }),
   // One that stands out far above many.
   fc.array(fc.double({ min: 0, max: 0.1, noNaN: true }), { minLength: 1, maxLength: 60 }).map((rest) => [60, ...rest]),
 );
@@ -174,7 +195,8 @@ describe("top-k, top-p and min-p", () => {
     ["top-p of nothing", [0, 1, 2, 1], { topP: 0 }],
     ["min-p of one", [0, 1, 2, 1], { minP: 1 }],
   ])("%s leaves no choice", (_, logits, params) => {
-    for (let position = 0; position < 50; position++) expect(sample(logits, params, { position })).toBe(argmax(Float32Array.from(logits)));
+    for (let position = 0; position < 50; position++)
+      expect(sample(logits, params, { position })).toBe(argmax(Float32Array.from(logits)));
   });
 
   test("equal logits are cut by id for top-k and top-p, and kept together by min-p", () => {
@@ -204,7 +226,13 @@ describe("penalties and bias", () => {
       repetitionPenalty: fc.constantFrom(0.5, 1, 1.3, 2),
       presencePenalty: fc.constantFrom(-1, 0, 0.7),
       frequencyPenalty: fc.constantFrom(-0.3, 0, 0.9),
-      logitBias: fc.constantFrom(new Map(), new Map([[0, 2], [7, -3]])),
+      logitBias: fc.constantFrom(
+        new Map(),
+        new Map([
+          [0, 2],
+          [7, -3],
+        ]),
+      ),
     });
     const logits = fc.array(fc.double({ min: -5, max: 5, noNaN: true }), { minLength: 12, maxLength: 12 });
     fc.assert(
@@ -242,7 +270,18 @@ describe("penalties and bias", () => {
     const logits = [1, 2, 3, 4];
     for (let position = 0; position < 100; position++) {
       expect(sample(logits, { logitBias: new Map([[0, 100]]) }, { position })).toBe(0);
-      expect(sample(logits, { logitBias: new Map([[3, -100], [1, -100]]) }, { position }) % 2).toBe(0);
+      expect(
+        sample(
+          logits,
+          {
+            logitBias: new Map([
+              [3, -100],
+              [1, -100],
+            ]),
+          },
+          { position },
+        ) % 2,
+      ).toBe(0);
     }
   });
 
@@ -263,11 +302,14 @@ test("padding of the vocabulary is never chosen, however likely it looks", () =>
 
 describe("reproducibility", () => {
   const logits = Array.from({ length: 40 }, (_, i) => Math.sin(i));
-  const run = (seed: number): number[] => Array.from({ length: 60 }, (_, position) => sample(logits, { seed }, { position }));
+  const run = (seed: number): number[] =>
+    Array.from({ length: 60 }, (_, position) => sample(logits, { seed }, { position }));
 
   test("seed and position decide, the order of asking does not", () => {
     const forward = run(5);
-    const backward = Array.from({ length: 60 }, (_, i) => sample(logits, { seed: 5 }, { position: 59 - i })).toReversed();
+    const backward = Array.from({ length: 60 }, (_, i) =>
+      sample(logits, { seed: 5 }, { position: 59 - i }),
+    ).toReversed();
     expect(backward).toEqual(forward);
     for (const other of [6, 5 + 2 ** 32, 5 + 2 ** 33]) expect(run(other)).not.toEqual(forward);
   });
@@ -301,7 +343,10 @@ describe("log-probabilities", () => {
   });
 
   test("list the most probable first, ties by id, never padding", () => {
-    const top = (count: number): number[] => logprobReader(logits, numTokens, count).of(2).top.map(({ token }) => token);
+    const top = (count: number): number[] =>
+      logprobReader(logits, numTokens, count)
+        .of(2)
+        .top.map(({ token }) => token);
     expect(top(3)).toEqual([1, 3, 0]);
     expect(top(20)).toEqual([1, 3, 0, 2, 4]);
     expect(logprobReader(logits, numTokens, 1).of(2)).toMatchObject({ token: 2, top: [{ token: 1 }] });
@@ -338,7 +383,12 @@ describe("two models that sample with the same noise", () => {
   }
 
   test("agree always where they are the same model", () => {
-    expect(agreement(trunk.map((logit) => logit + 3), { seed: 3 }).share).toBe(1);
+    expect(
+      agreement(
+        trunk.map((logit) => logit + 3),
+        { seed: 3 },
+      ).share,
+    ).toBe(1);
   });
 
   test.each([0.05, 0.3, 1, 3])("agree at least as often as theory promises, logits %d apart", (apart) => {

@@ -58,7 +58,12 @@ export function sampleToken(
   applyPenalties(row, params, history);
   if (params.temperature === 0) return argmax(row);
   const kept = truncate(row, params);
-  return gumbelArgmax(row, kept, params.temperature, randomKey(params.seed, Math.floor(params.seed / 2 ** 32), position));
+  return gumbelArgmax(
+    row,
+    kept,
+    params.temperature,
+    randomKey(params.seed, Math.floor(params.seed / 2 ** 32), position),
+  );
 }
 
 /** The index of the largest value; the first of equals. NaN is never chosen. */
