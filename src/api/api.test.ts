@@ -368,6 +368,25 @@ describe("abort", () => {
   });
 });
 
+test("a generation that nobody reads any more does not keep the next one waiting", { timeout: 30_000 }, async () => {
+  // One place, and a context that would take minutes to fill: only if the first is really ended does the second begin.
+  await using model = await load(checkpoint.path, { ...OPTIONS, contextLength: 100_000, maxSequences: 1 });
+  const next = async (): Promise<void> => {
+    expect((await model.generate({ ...VARIED, maxTokens: 80 })).text).toBe(text);
+  };
+  for await (const event of model.complete({ ...VARIED })) if (event.type === "text") break;
+  await next();
+  const controller = new AbortController();
+  const aborted = expect(model.generate({ ...VARIED, signal: controller.signal })).rejects.toMatchObject({
+    code: "aborted",
+  });
+  setTimeout(() => controller.abort(), 20);
+  await aborted;
+  await next();
+  expect((await model.generate({ ...VARIED, stop: [text.slice(10, 14)] })).finishReason).toBe("stop");
+  await next();
+});
+
 test("the caller's thread stays free while the engine computes", async () => {
   let ticks = 0;
   const timer = setInterval(() => ticks++, 1);

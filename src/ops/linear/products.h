@@ -40,7 +40,7 @@ struct alignas(64) CodeChunk {
   float offsets[16];  // undefined where the format has none
 };
 
-constexpr int MAX_FEW = NUM_REGISTERS >= 32 ? 8 : 4;  // rows of activations that meet weights as they are unpacked
+constexpr int MAX_FEW = 4;  // rows of activations that meet weights as they are unpacked
 
 // What is compiled for each storage format.
 struct FormatKernels {
