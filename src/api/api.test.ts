@@ -485,6 +485,7 @@ describe("a program", () => {
   };
 
   test.concurrent.each([
+    ["that loads a model and forgets it ends", `console.log("end");`],
     [
       "that closes its model ends",
       `await model.generate({ prompt: "a", maxTokens: 5 }); await model.close(); console.log("end");`,

@@ -103,9 +103,13 @@ function checkChoices(options: LoadOptions): void {
   for (const [key, allowed] of choices) {
     const value = options[key];
     if (value === undefined || (typeof value === "string" && allowed.includes(value))) continue;
-    throw new MimoError("invalid_argument", `${key} must be one of ${allowed.join(", ")}, found ${String(value)}.`, {
-      param: key,
-    });
+    throw new MimoError(
+      "invalid_argument",
+      `${key} must be one of ${allowed.join(", ")}, found ${JSON.stringify(value)}.`,
+      {
+        param: key,
+      },
+    );
   }
 }
 

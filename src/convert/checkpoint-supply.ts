@@ -9,14 +9,10 @@ import type { ModelConfig } from "../model/config.ts";
 import type { Parameter } from "../model/parameters.ts";
 import { TensorLookup } from "../model/tensor-lookup.ts";
 import { dialectOf } from "../model/weights.ts";
-import type { DType } from "../tensor/dtype.ts";
-import { rowBytes } from "../tensor/dtype.ts";
+import { type DType, rowBytes } from "../tensor/dtype.ts";
 import { defined } from "../util/assert.ts";
-import { type ChunkJob, SCALE_BLOCK } from "./chunk-job.ts";
+import { CHUNK_ELEMENTS, type ChunkJob, type RowScales, SCALE_BLOCK } from "./chunk-job.ts";
 import type { KnownScales, WeightSupply } from "./tensors.ts";
-
-/** Elements of a chunk, as far as whole scale blocks of rows allow. */
-const CHUNK_ELEMENTS = 1 << 20;
 
 /** Throws `checkpoint_invalid` where tensors are missing, misshaped or unknown. */
 export function checkpointSupply(
@@ -41,16 +37,15 @@ export function checkpointSupply(
 }
 
 function layoutOf(lookup: TensorLookup, config: ModelConfig, parameter: Parameter, index: number): MatrixLayout {
-  const { attention, shape, count } = parameter;
+  const { projection, shape, count, isExperts } = parameter;
   const { dialect } = lookup;
-  if (parameter.role === "q" || parameter.role === "k" || parameter.role === "v") {
-    const { kind, names } = defined(attention, "a projection's attention");
-    return projectionLayouts(lookup, names(dialect), config, kind)[parameter.role];
+  if (projection !== undefined) {
+    return projectionLayouts(lookup, projection.names(dialect), config, projection.attention)[projection.which];
   }
   const names = parameter.names(dialect, index);
   const name = defined(names.find((candidate) => lookup.has(candidate)) ?? names[0], "a name");
   const [rows, columns] = shape.length === 1 ? [1, shape[0] as number] : (shape as [number, number]);
-  if (dialect.stackedExperts && count > 1) {
+  if (isExperts && dialect.stackedExperts) {
     const tensor = lookup.take(name, [count, ...shape]);
     return { tensor, rows, columns, tensorRow: (row) => index * rows + row, scales: undefined };
   }
@@ -70,27 +65,30 @@ function isOwnFp8Tensor({ tensor, rows }: MatrixLayout): boolean {
 }
 
 function* matrixJobs(lookup: TensorLookup, layout: MatrixLayout, dtype: DType): Generator<ChunkJob> {
-  const { tensor, rows, columns, scales } = layout;
+  const { tensor, rows, columns } = layout;
   const isCopy = tensor.dtype === dtype && (dtype !== "f8_e4m3" || isOwnFp8Tensor(layout));
-  const grid = scales === undefined || isCopy ? undefined : lookup.readFloats(scales.tensors);
+  const scalesOf = isCopy ? undefined : rowScales(lookup, layout);
+  // FP8 scales are computed chunk by chunk, so chunks start at whole scale blocks.
   const rowsPerChunk = Math.ceil(CHUNK_ELEMENTS / columns / SCALE_BLOCK) * SCALE_BLOCK;
   for (let begin = 0; begin < rows; begin += rowsPerChunk) {
     const end = Math.min(begin + rowsPerChunk, rows);
     const bytes = readRows(lookup, layout, begin, end);
-    if (isCopy) {
-      yield { kind: "copy", bytes };
-      continue;
-    }
-    const gridRows = Int32Array.from({ length: end - begin }, (_, i) => scales?.gridRow(begin + i) ?? 0);
-    yield {
-      kind: "transcode",
-      from: tensor.dtype,
-      bytes,
-      columns,
-      to: dtype,
-      ...(grid === undefined ? {} : { scales: { grid, rows: gridRows } }),
-    };
+    if (isCopy) yield { kind: "copy", bytes };
+    else yield { kind: "transcode", from: tensor.dtype, bytes, columns, scales: scalesOf?.(begin, end), to: dtype };
   }
+}
+
+/** Gives the scales of rows `begin` to `end`; undefined for a matrix without any. */
+function rowScales(
+  lookup: TensorLookup,
+  { scales }: MatrixLayout,
+): ((begin: number, end: number) => RowScales) | undefined {
+  if (scales === undefined) return undefined;
+  const grid = lookup.readFloats(scales.tensors);
+  return (begin, end) => ({
+    grid,
+    rows: Int32Array.from({ length: end - begin }, (_, i) => scales.gridRow(begin + i)),
+  });
 }
 
 /** Rows of a matrix, gathered from the runs in which they lie. */

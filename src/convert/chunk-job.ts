@@ -6,12 +6,16 @@
 import { decodeBlocks, encodeBlocks, type RealDType } from "../tensor/codec/codec.ts";
 import { type DType, DTYPES, rowBytes } from "../tensor/dtype.ts";
 import { assert, defined } from "../util/assert.ts";
+import { MimoError } from "../util/errors.ts";
 import { F8_MAX } from "../util/fp8.ts";
 import { isPlain, MAX_DEVIATION, normalElements, type NormalTable, normalTable, type PlainDType } from "./normal.ts";
 import { randomBlocks } from "./random-blocks.ts";
 
 /** Rows and columns of an FP8 matrix that share a scale in what is written here. */
 export const SCALE_BLOCK = 128;
+
+/** Elements of a chunk, more or less: whole blocks of every type, and some megabytes. */
+export const CHUNK_ELEMENTS = 1 << 20;
 
 export type ChunkJob = CopyJob | RandomJob | TranscodeJob;
 
@@ -41,8 +45,14 @@ export interface TranscodeJob {
   readonly bytes: Uint8Array;
   readonly columns: number;
   /** Scales of FP8 rows: a grid, and the row of the grid that each row uses. */
-  readonly scales?: { readonly grid: Float32Array; readonly rows: Int32Array };
+  readonly scales: RowScales | undefined;
   readonly to: DType;
+}
+
+export interface RowScales {
+  /** [grid rows, ⌈columns/128⌉] */
+  readonly grid: Float32Array;
+  readonly rows: Int32Array;
 }
 
 export interface Chunk {
@@ -115,7 +125,7 @@ function encode(dtype: DType, values: Float32Array): Uint8Array {
   return bytes;
 }
 
-function applyScales(values: Float32Array, columns: number, scales: NonNullable<TranscodeJob["scales"]>): void {
+function applyScales(values: Float32Array, columns: number, scales: RowScales): void {
   const { grid, rows } = scales;
   const gridColumns = Math.ceil(columns / SCALE_BLOCK);
   multiplySpans(values, columns, (row, block) => grid[rows[row]! * gridColumns + block]!);
@@ -132,6 +142,7 @@ function encodeFp8(values: Float32Array, columns: number): Chunk {
     for (let i = 0; i < span.length; i++) max = Math.max(max, Math.abs(span[i]!));
     scales[place] = max;
   });
+  if (!scales.every(Number.isFinite)) throw new MimoError("invalid_argument", "Expected finite values for fp8.");
   // A block of zeros keeps a scale that can be divided by.
   for (let i = 0; i < scales.length; i++) scales[i] = scales[i]! / F8_MAX || 1;
   multiplySpans(values, columns, (row, block) => 1 / scales[placeOf(row, block)]!);

@@ -13,7 +13,14 @@ function* randomJobs(): Generator<ChunkJob> {
     yield { kind: "random", dtype: "q4_k", key, mean: 0, deviation: 1, begin: 0, count: 4096, drawsBlocks };
   }
   yield { kind: "copy", bytes: Uint8Array.of(1, 2, 3) };
-  yield { kind: "transcode", from: "f32", bytes: new Uint8Array(4 * 512), columns: 256, to: "f8_e4m3" };
+  yield {
+    kind: "transcode",
+    from: "f32",
+    bytes: new Uint8Array(4 * 512),
+    columns: 256,
+    scales: undefined,
+    to: "f8_e4m3",
+  };
 }
 
 async function chunksOf(numWeights: number, jobs: Iterable<ChunkJob>): Promise<Chunk[]> {
@@ -33,7 +40,7 @@ test("threads give the results of none, in order", async () => {
 describe.each([FEW_WEIGHTS, MANY_WEIGHTS])("with %i weights", (numWeights) => {
   test("an error of a job reaches who asked", async () => {
     const bytes = new Uint8Array(Float32Array.from({ length: 256 }, () => Number.NaN).buffer);
-    const broken: ChunkJob = { kind: "transcode", from: "f32", bytes, columns: 256, to: "q4_k" };
+    const broken: ChunkJob = { kind: "transcode", from: "f32", bytes, columns: 256, scales: undefined, to: "q4_k" };
     await expect(chunksOf(numWeights, [broken])).rejects.toMatchObject({ code: "invalid_argument" });
   });
 

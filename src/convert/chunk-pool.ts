@@ -54,7 +54,10 @@ class ThreadPool implements ChunkPool {
     const limit = Math.max(1, this.#workers.length * JOBS_PER_THREAD);
     const running: Promise<Chunk>[] = [];
     for (const job of jobs) {
-      running.push(this.#run(job));
+      const chunk = this.#run(job);
+      // Who leaves early never awaits the rest; their rejection is no failure of the process.
+      chunk.catch(() => {});
+      running.push(chunk);
       if (running.length >= limit) yield await defined(running.shift(), "a running job");
     }
     for (const chunk of running) yield await chunk;
@@ -71,8 +74,6 @@ class ThreadPool implements ChunkPool {
     const id = this.#nextId++;
     const worker = defined(this.#workers[id % this.#workers.length], "a worker");
     const result = new Promise<Chunk>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    // Who leaves the generator early never awaits the rest; a rejection of it is no failure of the process.
-    result.catch(() => {});
     worker.postMessage(
       { id, job } satisfies ToChunkWorker,
       job.kind === "transcode" ? [job.bytes.buffer as ArrayBuffer] : [],

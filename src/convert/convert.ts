@@ -15,7 +15,7 @@ import type { DType } from "../tensor/dtype.ts";
 import { MimoError } from "../util/errors.ts";
 import { checkpointSupply } from "./checkpoint-supply.ts";
 import { openChunkPool } from "./chunk-pool.ts";
-import { type OutputOptions, refuseExisting, writeModel } from "./output.ts";
+import { type ModelContent, type OutputOptions, refuseExisting, writeModel } from "./output.ts";
 import { type Target, targetOf, type TargetType } from "./target.ts";
 import { type TargetTensor, targetTensors } from "./tensors.ts";
 
@@ -55,13 +55,7 @@ export async function convertCheckpoint(options: ConvertOptions): Promise<Conver
   const supply = checkpointSupply(checkpoint, config, parameters);
   using pool = openChunkPool(parameters.reduce((sum, parameter) => sum + parameterSize(parameter), 0));
   const tensors = targetTensors({ parameters, target, supply, pool });
-  const content = {
-    config,
-    numMtpHeads,
-    tokenizer: tokenizerFiles(checkpoint),
-    generationConfig: generationConfig(checkpoint),
-    tensors,
-  };
+  const content = { config, numMtpHeads, tensors, ...sideContent(checkpoint, target) };
   const byteLength = await writeModel(output, target, content, options);
   return { config, numMtpHeads, byteLength, fallbacks: fallbacksIn(tensors, target), warnings };
 }
@@ -73,6 +67,18 @@ function writableTarget(output: string, type: string): Target {
     param: "type",
     remedy: `Choose one of ${ENCODABLE_DTYPES.filter((dtype) => dtype !== "f8_e4m3").join(", ")}, or fp8 for a folder.`,
   });
+}
+
+/** What comes with the weights: within a format it is kept, between formats it is the tokenizer. */
+function sideContent(
+  checkpoint: Checkpoint,
+  target: Target,
+): Pick<ModelContent, "tokenizer" | "ggufMetadata" | "generationConfig"> {
+  if (checkpoint.format === "safetensors" || target.format === "safetensors") {
+    return { tokenizer: tokenizerFiles(checkpoint), generationConfig: generationConfig(checkpoint) };
+  }
+  const kept = [...checkpoint.metadata].filter(([key]) => /^(general|tokenizer)\./.test(key));
+  return { tokenizer: undefined, ggufMetadata: new Map(kept) };
 }
 
 function generationConfig(checkpoint: Checkpoint): unknown {

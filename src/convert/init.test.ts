@@ -1,6 +1,6 @@
 // Random checkpoints: every type opens, binds and runs; weights are the same wherever they are written.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../api/load-tokenizer.ts";
@@ -123,6 +123,20 @@ describe.each(["model", "model.gguf"])("%s", (name) => {
     expect(readdirSync(join(out, ".."))).toEqual([name]);
     expect(storedTensors(out).size).toBeGreaterThan(100);
   });
+});
+
+test.each([
+  ["notes.txt", "beside it"],
+  ["config.json", "without weights"],
+])("a folder is replaced only where it looks like a model: %s", async (name, text) => {
+  const out = temporaryFolder();
+  writeFileSync(join(out, name), text);
+  const started = initCheckpoint({ preset: "tiny", out, overwrite: true });
+  if (name === "config.json") await expect(started).resolves.toBeDefined();
+  else await expect(started).rejects.toMatchObject({ code: "invalid_argument", param: "out" });
+  expect(readdirSync(out).includes("model.safetensors")).toBe(name === "config.json");
+  mkdirSync(join(out, "precious"));
+  await expect(initCheckpoint({ preset: "tiny", out, overwrite: true })).rejects.toThrow("precious");
 });
 
 test.each([

@@ -7,7 +7,7 @@
 
 import type { ModelConfig } from "../model/config.ts";
 import { listParameters, type Parameter, parameterSize } from "../model/parameters.ts";
-import { PRESET_NAMES, type PresetName, PRESETS } from "../model/presets.ts";
+import { PRESET_NAMES, type Preset, type PresetName, PRESETS } from "../model/presets.ts";
 import { HUGGING_FACE } from "../model/weight-names.ts";
 import { createByteTokenizer } from "../tokenizer/byte-tokenizer.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -16,7 +16,7 @@ import { numElements } from "../tensor/shape.ts";
 import { defined } from "../util/assert.ts";
 import { MimoError } from "../util/errors.ts";
 import { randomKey } from "../util/random.ts";
-import { randomFp8Scale, type RandomJob } from "./chunk-job.ts";
+import { CHUNK_ELEMENTS, randomFp8Scale, type RandomJob } from "./chunk-job.ts";
 import { openChunkPool } from "./chunk-pool.ts";
 import { type OutputOptions, refuseExisting, writeModel } from "./output.ts";
 import { type TargetType, targetOf } from "./target.ts";
@@ -43,9 +43,6 @@ export interface InitResult {
 /** Models with more weights than this draw the codes of quantised types; smaller ones quantise within seconds. */
 const MAX_QUANTISED_WEIGHTS = 2 ** 28;
 
-/** Elements of one chunk: whole blocks of every type, and some megabytes. */
-const CHUNK_ELEMENTS = 1 << 20;
-
 /**
  * Throws `invalid_argument` for an unknown preset, a type the format does not store and an output that exists,
  * `io_failed`, `aborted`.
@@ -62,13 +59,13 @@ export async function initCheckpoint(options: InitOptions): Promise<InitResult> 
   const parameters = listParameters(config, numMtpHeads);
   const numParameters = parameters.reduce((sum, parameter) => sum + parameterSize(parameter), 0);
   using pool = openChunkPool(numParameters);
-  const supply = randomSupply(seed, numParameters > MAX_QUANTISED_WEIGHTS);
+  const supply = randomSupply(seed, config.layers.length, numParameters > MAX_QUANTISED_WEIGHTS);
   const tensors = targetTensors({ parameters, target, supply, pool });
   const byteLength = await writeModel(out, target, { config, numMtpHeads, tokenizer, tensors }, options);
   return { config, numMtpHeads, numParameters, byteLength };
 }
 
-function presetOf(name: string) {
+function presetOf(name: string): Preset {
   const found = PRESET_NAMES.find((known) => known === name);
   if (found !== undefined) return PRESETS[found];
   throw new MimoError("invalid_argument", `preset: expected ${PRESET_NAMES.join(", ")}, found ${name}.`, {
@@ -76,11 +73,11 @@ function presetOf(name: string) {
   });
 }
 
-function randomSupply(seed: number, isLarge: boolean): WeightSupply {
+function randomSupply(seed: number, numLayers: number, isLarge: boolean): WeightSupply {
   return {
     *jobs(parameter, index, dtype) {
       const matrix = {
-        ...distributionOf(parameter),
+        ...distributionOf(parameter, numLayers),
         kind: "random",
         dtype,
         key: matrixKey(seed, parameter, index),
@@ -93,7 +90,7 @@ function randomSupply(seed: number, isLarge: boolean): WeightSupply {
     },
     scales(parameter) {
       const shape = scaleShape(parameter.shape);
-      const scale = randomFp8Scale(distributionOf(parameter).deviation);
+      const scale = randomFp8Scale(distributionOf(parameter, numLayers).deviation);
       return { shape, values: () => new Float32Array(defined(numElements(shape), "a grid's size")).fill(scale) };
     },
   };
@@ -105,9 +102,19 @@ function matrixKey(seed: number, parameter: Parameter, index: number): number {
   return randomKey(seed, ...Buffer.from(name));
 }
 
-/** Matrices give outputs of the scale of their inputs; the others differ from neutral enough to be noticed. */
-function distributionOf({ role, shape }: Parameter): { readonly mean: number; readonly deviation: number } {
+/**
+ * Matrices give outputs of the scale of their inputs, those that add to the residual stream so much less that all
+ * layers together add about one (Radford et al. 2019, section 2.3); the others differ from neutral enough to be noticed.
+ */
+function distributionOf(
+  { role, shape }: Parameter,
+  numLayers: number,
+): { readonly mean: number; readonly deviation: number } {
+  const neutral = 1 / Math.sqrt(shape.at(-1) ?? 1);
   switch (role) {
+    case "o":
+    case "down":
+      return { mean: 0, deviation: neutral / Math.sqrt(2 * numLayers) };
     case "norm":
       return { mean: 1, deviation: 0.05 };
     case "sinks":
@@ -117,6 +124,6 @@ function distributionOf({ role, shape }: Parameter): { readonly mean: number; re
     case "embedding":
       return { mean: 0, deviation: 1 };
     default:
-      return { mean: 0, deviation: 1 / Math.sqrt(shape.at(-1) ?? 1) };
+      return { mean: 0, deviation: neutral };
   }
 }

@@ -27,20 +27,6 @@ const QUANTILES = Float32Array.from({ length: STEPS }, (_, i) => normalQuantile(
 /** The largest of all values, in standard deviations. */
 export const MAX_DEVIATION = QUANTILES[STEPS - 1] as number;
 
-/** mean + deviation × normal, already encoded: one element of a plain type per step. */
-export interface NormalTable {
-  readonly mean: number;
-  readonly deviation: number;
-  readonly elements: Uint8Array | Uint16Array | Uint32Array;
-}
-
-export function normalTable(dtype: PlainDType, mean: number, deviation: number): NormalTable {
-  const values = QUANTILES.map((quantile) => mean + deviation * quantile);
-  const elements = new ELEMENT_ARRAYS[dtype](STEPS);
-  encodeBlocks(dtype, values, new Uint8Array(elements.buffer));
-  return { mean, deviation, elements };
-}
-
 /** Types whose blocks are single elements. */
 export type PlainDType = Extract<DType, "f32" | "f16" | "bf16" | "f8_e4m3">;
 
@@ -50,10 +36,27 @@ export function isPlain(dtype: DType): dtype is PlainDType {
   return Object.hasOwn(ELEMENT_ARRAYS, dtype);
 }
 
+/** mean + deviation × normal, already encoded: one element per step. */
+export interface NormalTable {
+  readonly dtype: PlainDType;
+  readonly elements: InstanceType<(typeof ELEMENT_ARRAYS)[PlainDType]>;
+}
+
+export function normalTable(dtype: PlainDType, mean: number, deviation: number): NormalTable {
+  const values = QUANTILES.map((quantile) => mean + deviation * quantile);
+  const elements = new ELEMENT_ARRAYS[dtype](STEPS);
+  encodeBlocks(dtype, values, new Uint8Array(elements.buffer));
+  return { dtype, elements };
+}
+
 /** Elements `begin` to `begin + count` of the matrix with that key; `begin` is even. */
-export function normalElements(table: NormalTable, key: number, begin: number, count: number): Uint8Array {
-  const { elements } = table;
-  const out = new (elements.constructor as Uint32ArrayConstructor)(count);
+export function normalElements(
+  { dtype, elements }: NormalTable,
+  key: number,
+  begin: number,
+  count: number,
+): Uint8Array {
+  const out = new ELEMENT_ARRAYS[dtype](count);
   // Two elements per draw: the halves of a well-mixed word are independent.
   for (let i = 0; i < count; i += 2) {
     const word = mix(key, (begin + i) >>> 1);

@@ -3,23 +3,23 @@
 // Invariant: the output appears complete or not at all, at its final name, and nothing else stays behind: a folder is
 // filled beside it and renamed, a GGUF file is written through `<path>.part`. Refuses to know where weights come from.
 
-import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
-import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
-import { toGgufTokenizer } from "../tokenizer/gguf-tokenizer.ts";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileSystemError } from "../checkpoint/errors.ts";
 import type { GgufItem, GgufValue } from "../checkpoint/gguf-format.ts";
 import { writeGguf } from "../checkpoint/gguf-writer.ts";
 import { writeShardedSafetensors } from "../checkpoint/safetensors-writer.ts";
 import { sourceBytes, type TensorSource } from "../checkpoint/tensor-info.ts";
-import { fileSystemError } from "../checkpoint/errors.ts";
-import { toGgufMetadata, toHuggingFaceConfig } from "../model/config-writers.ts";
+import { type HuggingFaceType, toGgufMetadata, toHuggingFaceConfig } from "../model/config-writers.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { type TokenizerFiles, toGgufTokenizer } from "../tokenizer/gguf-tokenizer.ts";
 import { assert } from "../util/assert.ts";
 import { MimoError } from "../util/errors.ts";
 import type { GgufTargetType, Target } from "./target.ts";
-import type { HuggingFaceType } from "../model/config-writers.ts";
 import type { TargetTensor } from "./tensors.ts";
+
+const NAME_KEY = "general.name";
 
 /** Bytes of tensors written and to be written. */
 export interface Progress {
@@ -38,17 +38,33 @@ export interface ModelContent {
   readonly config: ModelConfig;
   readonly numMtpHeads: number;
   readonly tokenizer: TokenizerFiles | undefined;
+  /** Key-values of a GGUF input that a GGUF output keeps as they are: its tokenizer and what it says of the model. */
+  readonly ggufMetadata?: ReadonlyMap<string, GgufValue> | undefined;
   /** The object of `generation_config.json`; from the configuration where there is none. */
   readonly generationConfig?: unknown;
   readonly tensors: readonly TargetTensor[];
 }
 
-/** Throws `invalid_argument`, naming the option at fault, where something is at `out` already. */
+/** What a model folder consists of; a folder with anything else in it is never replaced. */
+const MODEL_FILE = /\.(safetensors|json|jinja|txt|md)$|^\.gitattributes$/;
+
+/** Throws `invalid_argument`, naming the option at fault, where `out` must not be written to. */
 export function refuseExisting(param: string, out: string, overwrite: boolean | undefined): void {
-  if (overwrite === true || !existsSync(out)) return;
-  throw new MimoError("invalid_argument", `${out} exists already.`, {
+  const found = statSync(out, { throwIfNoEntry: false });
+  if (found === undefined || (overwrite === true && !found.isDirectory())) return;
+  if (overwrite !== true) {
+    throw new MimoError("invalid_argument", `${out} exists already.`, {
+      param,
+      remedy: "Choose another name, or allow it to be replaced (overwrite).",
+    });
+  }
+  const entries = readdirSync(out, { withFileTypes: true });
+  const strange = entries.find((entry) => entry.isDirectory() || !MODEL_FILE.test(entry.name));
+  if (strange === undefined && (entries.length === 0 || entries.some(({ name }) => name === "config.json"))) return;
+  const reason = strange === undefined ? "it has no config.json" : `it holds ${strange.name}`;
+  throw new MimoError("invalid_argument", `${out} is not replaced, because it does not look like a model: ${reason}.`, {
     param,
-    remedy: "Choose another name, or allow it to be replaced (overwrite).",
+    remedy: "Choose another name, or remove the folder yourself.",
   });
 }
 
@@ -91,11 +107,11 @@ async function writeGgufModel(
   content: ModelContent,
   options: OutputOptions,
 ): Promise<void> {
-  const { config, numMtpHeads, tokenizer, tensors } = content;
-  const metadata = new Map([
-    ...toGgufMetadata(config, numMtpHeads, { name: basename(out, ".gguf"), type }),
-    ...tokenizerMetadata(tokenizer, config),
-  ]);
+  const { config, numMtpHeads, tensors } = content;
+  const further = content.ggufMetadata ?? tokenizerMetadata(content.tokenizer, config);
+  const name = String(further.get(NAME_KEY)?.value ?? basename(out, ".gguf"));
+  const own = toGgufMetadata(config, numMtpHeads, { name, type });
+  const metadata = new Map([...own, ...[...further].filter(([key]) => !own.has(key))]);
   await writeGguf(out, { metadata, tensors }, signalOf(options));
 }
 
@@ -130,18 +146,21 @@ async function writeFolder(
   const mtp = content.tensors.filter(({ parameter }) => parameter.mtpHead !== undefined);
   const extraFiles = new Map<string, readonly TensorSource[]>(mtp.length === 0 ? [] : [["model_mtp.safetensors", mtp]]);
   const folder = resolve(out);
-  const building = `${folder}.part`;
+  let workplace: string | undefined;
   try {
-    await rm(building, { recursive: true, force: true });
-    await mkdir(building, { recursive: true });
+    await mkdir(dirname(folder), { recursive: true });
+    workplace = await mkdtemp(`${folder}.part-`);
+    const building = join(workplace, "new");
+    await mkdir(building);
     for (const [name, value] of sideFiles(type, content)) {
       await writeFile(join(building, name), `${JSON.stringify(value, null, 2)}\n`);
     }
     await writeShardedSafetensors(building, trunk, { extraFiles, ...signalOf(options) });
-    await replaceFolder(building, folder);
+    await replaceFolder(building, folder, join(workplace, "old"));
   } catch (thrown) {
-    await rm(building, { recursive: true, force: true });
     throw fileSystemError(thrown, out);
+  } finally {
+    if (workplace !== undefined) await rm(workplace, { recursive: true, force: true });
   }
 }
 
@@ -158,14 +177,16 @@ function sideFiles(type: HuggingFaceType, content: ModelContent): [string, unkno
   return files;
 }
 
-/** Puts `from` in the place of `to`; what was there goes only after the new folder stands. */
-async function replaceFolder(from: string, to: string): Promise<void> {
-  if (!existsSync(to)) return rename(from, to);
-  const old = `${to}.old`;
-  await rm(old, { recursive: true, force: true });
-  await rename(to, old);
-  await rename(from, to);
-  await rm(old, { recursive: true, force: true });
+/** Puts `from` in the place of `to`; what was there moves to `aside`, and back where that fails. */
+async function replaceFolder(from: string, to: string, aside: string): Promise<void> {
+  const isReplacing = existsSync(to);
+  if (isReplacing) await rename(to, aside);
+  try {
+    await rename(from, to);
+  } catch (thrown) {
+    if (isReplacing) await rename(aside, to);
+    throw thrown;
+  }
 }
 
 function signalOf({ signal }: OutputOptions): { readonly signal?: AbortSignal } {

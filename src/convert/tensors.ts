@@ -8,6 +8,7 @@ import type { Parameter } from "../model/parameters.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { defined } from "../util/assert.ts";
+import { MimoError } from "../util/errors.ts";
 import { type Chunk, type ChunkJob, SCALE_BLOCK } from "./chunk-job.ts";
 import type { ChunkPool } from "./chunk-pool.ts";
 import { storedDType, type Target } from "./target.ts";
@@ -41,8 +42,7 @@ export function targetTensors(plan: TensorPlan): TargetTensor[] {
   const { parameters, target } = plan;
   return parameters.flatMap((parameter) => {
     const dtype = storedDType(parameter, target);
-    const isStack = target.dialect.stackedExperts && parameter.count > 1;
-    if (isStack) return [stack(plan, parameter, dtype)];
+    if (parameter.isExperts && target.dialect.stackedExperts) return [stack(plan, parameter, dtype)];
     return Array.from({ length: parameter.count }, (_, index) =>
       dtype === "f8_e4m3" ? fp8Pair(plan, parameter, index) : [matrix(plan, parameter, index, dtype)],
     ).flat();
@@ -50,25 +50,27 @@ export function targetTensors(plan: TensorPlan): TargetTensor[] {
 }
 
 function stack(plan: TensorPlan, parameter: Parameter, dtype: DType): TargetTensor {
+  const name = nameOf(plan, parameter, 0);
   function* jobs(): Generator<ChunkJob> {
     for (let index = 0; index < parameter.count; index++) yield* plan.supply.jobs(parameter, index, dtype);
   }
   return {
     parameter,
-    name: nameOf(plan, parameter, 0),
+    name,
     dtype,
     shape: [parameter.count, ...parameter.shape],
-    chunks: () => bytesOf(plan.pool.map(jobs())),
+    chunks: () => bytesOf(name, plan.pool.map(jobs())),
   };
 }
 
 function matrix(plan: TensorPlan, parameter: Parameter, index: number, dtype: DType): TargetTensor {
+  const name = nameOf(plan, parameter, index);
   return {
     parameter,
-    name: nameOf(plan, parameter, index),
+    name,
     dtype,
     shape: parameter.shape,
-    chunks: () => bytesOf(plan.pool.map(plan.supply.jobs(parameter, index, dtype))),
+    chunks: () => bytesOf(name, plan.pool.map(plan.supply.jobs(parameter, index, dtype))),
   };
 }
 
@@ -80,7 +82,7 @@ function fp8Pair(plan: TensorPlan, parameter: Parameter, index: number): TargetT
   return [
     {
       ...codes,
-      chunks: () => bytesOf(plan.pool.map(plan.supply.jobs(parameter, index, "f8_e4m3")), computed),
+      chunks: () => bytesOf(codes.name, plan.pool.map(plan.supply.jobs(parameter, index, "f8_e4m3")), computed),
     },
     {
       parameter,
@@ -97,10 +99,20 @@ export function scaleShape(shape: Shape): Shape {
   return shape.map((size) => Math.ceil(size / SCALE_BLOCK));
 }
 
-async function* bytesOf(chunks: AsyncIterable<Chunk>, scales?: Float32Array[]): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    if (chunk.scales !== undefined) scales?.push(chunk.scales);
-    yield chunk.bytes;
+async function* bytesOf(
+  name: string,
+  chunks: AsyncIterable<Chunk>,
+  scales?: Float32Array[],
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of chunks) {
+      if (chunk.scales !== undefined) scales?.push(chunk.scales);
+      yield chunk.bytes;
+    }
+  } catch (thrown) {
+    // A job knows values, not whose they are.
+    if (!(thrown instanceof MimoError) || thrown.code !== "invalid_argument") throw thrown;
+    throw new MimoError("checkpoint_invalid", `${name}: ${thrown.message}`, { cause: thrown });
   }
 }
 

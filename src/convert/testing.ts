@@ -1,8 +1,9 @@
 // Helpers of this room's tests: logits of a checkpoint on the reference backend, and its tensors as bytes.
 
+import { createHash } from "node:crypto";
 import { createReferenceBackend } from "../backends/reference/reference.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
-import type { TensorSource } from "../checkpoint/tensor-info.ts";
+import type { TensorInfo, TensorSource } from "../checkpoint/tensor-info.ts";
 import { parseConfig } from "../model/parse-config.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -12,16 +13,17 @@ import { evaluateAll, openEngine } from "../../test/support.ts";
 export interface StoredTensor {
   readonly dtype: DType;
   readonly shape: Shape;
-  readonly bytes: Uint8Array;
+  /** SHA-256 of the bytes: comparing millions of them one by one takes minutes. */
+  readonly digest: string;
 }
 
 export function storedTensors(path: string): Map<string, StoredTensor> {
   using checkpoint = openCheckpoint(path);
   return new Map(
-    [...checkpoint.tensors].map(([name, info]) => [
-      name,
-      { dtype: info.dtype, shape: info.shape, bytes: checkpoint.read(info) },
-    ]),
+    [...checkpoint.tensors].map(([name, info]) => {
+      const digest = createHash("sha256").update(checkpoint.read(info)).digest("hex");
+      return [name, { dtype: info.dtype, shape: info.shape, digest }];
+    }),
   );
 }
 
@@ -40,27 +42,23 @@ export function logitsOf(path: string, ids: readonly number[] = TEXT, mtpHead?: 
 export function fuseProjections(path: string): TensorSource[] {
   using checkpoint = openCheckpoint(path);
   const ranks = parseConfig(checkpoint).config.attention.global.numKvHeads;
-  const tensors = storedTensors(path);
-  return [...tensors].flatMap(([name, tensor]): TensorSource[] => {
-    const suffix = /self_attn\.q_proj(\.weight.*)$/.exec(name)?.[1];
-    if (suffix === undefined) return /self_attn\.[kv]_proj/.test(name) ? [] : [sourceOf(name, tensor)];
+  const share = (info: TensorInfo, rank: number): Uint8Array => {
+    const length = info.byteLength / ranks;
+    return checkpoint.read(info, rank * length, (rank + 1) * length);
+  };
+  return [...checkpoint.tensors.values()].flatMap((info): TensorSource[] => {
+    const { name, dtype, shape } = info;
+    if (/self_attn\.[kv]_proj/.test(name)) return [];
+    if (!/self_attn\.q_proj/.test(name)) return [sourceOf(name, dtype, shape, checkpoint.read(info))];
     const parts = ["q", "k", "v"].map((which) =>
-      defined(tensors.get(name.replace("q_proj", `${which}_proj`)), `${which} beside ${name}`),
+      defined(checkpoint.tensors.get(name.replace("q_proj", `${which}_proj`)), `${which} beside ${name}`),
     );
-    const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
-    const bytes = Array.from({ length: ranks }, (_, rank) =>
-      parts.map((part) => shareOf(part.bytes, rank, ranks)),
-    ).flat();
-    const fused = { dtype: tensor.dtype, shape: [rows, ...tensor.shape.slice(1)], bytes: Buffer.concat(bytes) };
-    return [sourceOf(name.replace("q_proj", "qkv_proj"), fused)];
+    const rows = parts.reduce((sum, part) => sum + (part.shape[0] ?? 0), 0);
+    const bytes = Array.from({ length: ranks }, (_, rank) => parts.map((part) => share(part, rank))).flat();
+    return [sourceOf(name.replace("q_proj", "qkv_proj"), dtype, [rows, ...shape.slice(1)], Buffer.concat(bytes))];
   });
 }
 
-function shareOf(bytes: Uint8Array, rank: number, ranks: number): Uint8Array {
-  const length = bytes.length / ranks;
-  return bytes.subarray(rank * length, (rank + 1) * length);
-}
-
-function sourceOf(name: string, { dtype, shape, bytes }: StoredTensor): TensorSource {
+function sourceOf(name: string, dtype: DType, shape: Shape, bytes: Uint8Array): TensorSource {
   return { name, dtype, shape, chunks: () => [bytes] };
 }

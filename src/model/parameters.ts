@@ -31,12 +31,20 @@ export interface Parameter {
   readonly shape: Shape;
   /** Matrices of that shape: one, or one per expert. */
   readonly count: number;
+  /** Experts' matrices, of which some dialects make one stack. */
+  readonly isExperts: boolean;
   /** The MTP head it belongs to; undefined in the trunk. */
   readonly mtpHead: number | undefined;
   /** Names of matrix `index` in order of preference; with stacked experts, of the stack. */
   readonly names: (dialect: Dialect, index: number) => readonly string[];
-  /** Of q, k and v: the attention they belong to, because files may keep the three in one matrix. */
-  readonly attention?: { readonly kind: AttentionKind; readonly names: (dialect: Dialect) => AttentionNames };
+  /** Of q, k and v: where they belong, because files may keep the three in one matrix. */
+  readonly projection?: Projection;
+}
+
+export interface Projection {
+  readonly which: "q" | "k" | "v";
+  readonly attention: AttentionKind;
+  readonly names: (dialect: Dialect) => AttentionNames;
 }
 
 export function listParameters(config: ModelConfig, numMtpHeads: number): Parameter[] {
@@ -72,7 +80,7 @@ export function countParameters(config: ModelConfig, numMtpHeads: number): Param
     total += size;
     // An embedding is looked up, not multiplied: one row of it is as good as nothing.
     if (parameter.mtpHead !== undefined || (parameter.role === "embedding" && !config.tieWordEmbeddings)) continue;
-    active += parameter.count === 1 ? size : (size / numExperts) * numExpertsPerToken;
+    active += parameter.isExperts ? (size / numExperts) * numExpertsPerToken : size;
   }
   return { total, active };
 }
@@ -83,7 +91,7 @@ function single(
   mtpHead: number | undefined,
   names: (dialect: Dialect) => readonly string[],
 ): Parameter {
-  return { role, shape, count: 1, mtpHead, names };
+  return { role, shape, count: 1, isExperts: false, mtpHead, names };
 }
 
 type NamesOfBlock = (dialect: Dialect) => BlockNames;
@@ -115,9 +123,9 @@ function attentionParameters(
   const { hiddenSize } = config;
   const { numHeads, numKvHeads, headDim, valueDim, hasSinks } = config.attention[kind];
   const names = (dialect: Dialect): AttentionNames => block(dialect).attention;
-  const projection = (role: "q" | "k" | "v", rows: number): Parameter => ({
-    ...single(role, [rows, hiddenSize], mtpHead, (dialect) => [names(dialect)[role]]),
-    attention: { kind, names },
+  const projection = (which: Projection["which"], rows: number): Parameter => ({
+    ...single(which, [rows, hiddenSize], mtpHead, (dialect) => [names(dialect)[which]]),
+    projection: { which, attention: kind, names },
   });
   return [
     projection("q", numHeads * headDim),
@@ -146,6 +154,7 @@ function mixtureParameters(config: ModelConfig, block: NamesOfBlock, mtpHead: nu
     role,
     shape,
     count: numExperts,
+    isExperts: true,
     mtpHead,
     names: (dialect, index) => [block(dialect).expert(index)[role]],
   });

@@ -98,14 +98,14 @@ inline f32x16 load_f16(const uint16_t* p) { return {_mm256_cvtph_ps(load_128(p))
 inline f32x16 load_bf16(const uint16_t* p) { return {bf16_to_f32(load_128(p)), bf16_to_f32(load_128(p + 8))}; }
 inline f32x16 load_i8(const int8_t* p) { return i8_to_f32(load_128(p)); }
 inline f32x16 load_u8(const uint8_t* p) { return u8_to_f32(load_128(p)); }
-inline f32x16 load_f8(const uint8_t* p) {
+inline f32x16 load_f8(const uint8_t* p, float scale) {
   const __m256i code = _mm256_cvtepi8_epi16(load_128(p));
   const __m256i magnitude = _mm256_and_si256(_mm256_slli_epi16(code, 7), _mm256_set1_epi16(0x3f80));
   const __m256i nan = _mm256_cmpeq_epi16(magnitude, _mm256_set1_epi16(0x3f80));
   const __m256i sign = _mm256_and_si256(code, _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
   const __m256i half = _mm256_or_si256(_mm256_or_si256(magnitude, sign), nan);
   const f32x16 value = {_mm256_cvtph_ps(_mm256_castsi256_si128(half)), _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1))};
-  return mul(value, set1(256.0f));
+  return mul(value, set1(256.0f * scale));
 }
 inline void store_f16(uint16_t* p, f32x16 a) {
   constexpr int mode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
@@ -219,6 +219,16 @@ inline f32x16 transpose(f32x16 a) {
 }
 
 inline float f16_to_f32(uint16_t a) { return _cvtsh_ss(a); }
+inline i32x16 load_u8_i32(const uint8_t* p) {
+  const __m128i bytes = load_128(p);
+  return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
+}
+// The low three bits of the index choose within either half of the table, the fourth, moved to the sign, the half.
+inline __m256 lookup(f32x16 table, __m256i index) {
+  const __m256 lo = _mm256_permutevar8x32_ps(table.lo, index), hi = _mm256_permutevar8x32_ps(table.hi, index);
+  return _mm256_blendv_ps(lo, hi, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+inline f32x16 lookup(f32x16 table, i32x16 index) { return {lookup(table, index.lo), lookup(table, index.hi)}; }
 inline f32x16 u8_lanes(uint64_t lo, uint64_t hi) {
   return u8_to_f32(_mm_set_epi64x(static_cast<int64_t>(hi), static_cast<int64_t>(lo)));
 }

@@ -80,14 +80,15 @@ inline f32x16 load_i8(const int8_t* p) {
 inline f32x16 load_u8(const uint8_t* p) {
   return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
 }
-// E4M3FN. The magnitude's bits, moved to where a half keeps them, read as the value / 256; 0x7f and 0xff are NaN.
-inline f32x16 load_f8(const uint8_t* p) {
+// E4M3FN times a scale, rounded once. The magnitude's bits, moved to where a half keeps them, read as the value / 256;
+// 0x7f and 0xff are NaN.
+inline f32x16 load_f8(const uint8_t* p, float scale) {
   const __m256i code = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   const __m256i magnitude = _mm256_and_si256(_mm256_slli_epi16(code, 7), _mm256_set1_epi16(0x3f80));
   const __m256i nan = _mm256_cmpeq_epi16(magnitude, _mm256_set1_epi16(0x3f80));
   const __m256i sign = _mm256_and_si256(code, _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
   const __m256i half = _mm256_or_si256(_mm256_or_si256(magnitude, sign), nan);
-  return {_mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f))};
+  return {_mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f * scale))};
 }
 inline void store_f16(uint16_t* p, f32x16 a) {
   const __m256i half = _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -181,6 +182,12 @@ inline f32x16 transpose(f32x16 a) {
 }
 
 inline float f16_to_f32(uint16_t a) { return _cvtsh_ss(a); }
+// Sixteen bytes, zero-extended.
+inline i32x16 load_u8_i32(const uint8_t* p) {
+  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+// table[index mod 16] for every lane.
+inline f32x16 lookup(f32x16 table, i32x16 index) { return {_mm512_permutexvar_ps(index.v, table.v)}; }
 // Lanes 0-7 from the bytes of lo, lowest first, lanes 8-15 from those of hi.
 inline f32x16 u8_lanes(uint64_t lo, uint64_t hi) {
   const __m128i bytes = _mm_set_epi64x(static_cast<int64_t>(hi), static_cast<int64_t>(lo));

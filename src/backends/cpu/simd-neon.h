@@ -140,9 +140,9 @@ inline uint16x8_t f8_to_half(int16x8_t code) {
   const uint16x8_t magnitude = vandq_u16(vshlq_n_u16(bits, 7), all);
   return vorrq_u16(vorrq_u16(magnitude, vandq_u16(bits, vdupq_n_u16(0x8000))), vceqq_u16(magnitude, all));
 }
-inline f32x16 load_f8(const uint8_t* p) {
+inline f32x16 load_f8(const uint8_t* p, float scale) {
   const int8x16_t code = vreinterpretq_s8_u8(vld1q_u8(p));
-  return mul(f16_to_f32(f8_to_half(vmovl_s8(vget_low_s8(code))), f8_to_half(vmovl_high_s8(code))), set1(256.0f));
+  return mul(f16_to_f32(f8_to_half(vmovl_s8(vget_low_s8(code))), f8_to_half(vmovl_high_s8(code))), set1(256.0f * scale));
 }
 inline void store_f16(uint16_t* p, f32x16 a) {
   for (int i = 0; i < 4; i++) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(a.q[i])));
@@ -263,6 +263,23 @@ inline f32x16 transpose(f32x16 a) {
 
 inline float f16_to_f32(uint16_t a) {
   return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(a))), 0);
+}
+inline i32x16 load_u8_i32(const uint8_t* p) {
+  const uint8x16_t a = vld1q_u8(p);
+  const uint16x8_t lo = vmovl_u8(vget_low_u8(a)), hi = vmovl_high_u8(a);
+  const uint32x4_t lanes[4] = {vmovl_u16(vget_low_u16(lo)), vmovl_high_u16(lo), vmovl_u16(vget_low_u16(hi)),
+                               vmovl_high_u16(hi)};
+  return each_i32([&](int i) { return vreinterpretq_s32_u32(lanes[i]); });
+}
+// A lane's four bytes are bytes 4i..4i+3 of the table.
+inline f32x16 lookup(f32x16 table, i32x16 index) {
+  uint8x16x4_t bytes;
+  for (int i = 0; i < 4; i++) bytes.val[i] = vreinterpretq_u8_f32(table.q[i]);
+  return each_f32([&](int i) {
+    const int32x4_t lane = vandq_s32(index.q[i], vdupq_n_s32(15));
+    const int32x4_t which = vmlaq_s32(vdupq_n_s32(0x03020100), lane, vdupq_n_s32(0x04040404));
+    return vreinterpretq_f32_u8(vqtbl4q_u8(bytes, vreinterpretq_u8_s32(which)));
+  });
 }
 inline f32x16 u8_lanes(uint64_t lo, uint64_t hi) { return u8_to_f32(vreinterpretq_u8_s8(set_u64(lo, hi))); }
 inline f32x16 u8_pairs(uint64_t even, uint64_t odd) {

@@ -38,10 +38,10 @@ inline f32x16 load_bf16_n(const uint16_t* p, int n) {
   return load_bf16(lanes);
 }
 
-inline f32x16 load_f8_n(const uint8_t* p, int n) {
+inline f32x16 load_f8_n(const uint8_t* p, int n, float scale) {
   alignas(16) uint8_t lanes[16] = {};
   memcpy(lanes, p, static_cast<size_t>(n));
-  return load_f8(lanes);
+  return load_f8(lanes, scale);
 }
 
 inline f32x16 load_i8_n(const int8_t* p, int n) {

@@ -80,8 +80,9 @@ template <class Format, class Sink> MIMO_INLINE void each_value(const Row& row, 
   if constexpr (Format::IS_QUANTISED) {
     each_value<Format>(decode<Format>(row, k), sink);
   } else {
+    const typename Format::Cursor start = Format::at(row, k);
 #pragma GCC unroll 16
-    for (int i = 0; i < CHUNK / 16; i++) sink(i, Format::load(row, k + 16 * i));
+    for (int i = 0; i < CHUNK / 16; i++) sink(i, Format::value(start, i));
   }
 }
 
@@ -92,9 +93,10 @@ template <class Format> void unpack_last(const Row& row, int64_t k, int count, f
       if (16 * i < count) store(out + 16 * i, value);
     });
   } else {
-    for (int i = 0; i < count; i += 16) {
-      const int lanes = count - i < 16 ? count - i : 16;
-      store_n(out + i, Format::load_n(row, k + i, lanes), lanes);
+    const typename Format::Cursor start = Format::at(row, k);
+    for (int i = 0; 16 * i < count; i++) {
+      const int lanes = count - 16 * i < 16 ? count - 16 * i : 16;
+      store_n(out + 16 * i, Format::value_n(start, i, lanes), lanes);
     }
   }
 }

@@ -7,31 +7,37 @@ namespace mimo::MIMO_VARIANT {
 
 struct F32 {
   static constexpr bool IS_QUANTISED = false;
-  static const float* at(const Row& row, int64_t k) { return reinterpret_cast<const float*>(row.data) + k; }
-  static f32x16 load(const Row& row, int64_t k) { return MIMO_VARIANT::load(at(row, k)); }
-  static f32x16 load_n(const Row& row, int64_t k, int n) { return MIMO_VARIANT::load_n(at(row, k), n); }
+  using Cursor = const float*;
+  static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
+  static MIMO_INLINE f32x16 value(Cursor p, int i) { return load(p + 16 * i); }
+  static MIMO_INLINE f32x16 value_n(Cursor p, int i, int n) { return load_n(p + 16 * i, n); }
 };
 
 struct F16 {
   static constexpr bool IS_QUANTISED = false;
-  static const uint16_t* at(const Row& row, int64_t k) { return reinterpret_cast<const uint16_t*>(row.data) + k; }
-  static f32x16 load(const Row& row, int64_t k) { return load_f16(at(row, k)); }
-  static f32x16 load_n(const Row& row, int64_t k, int n) { return load_f16_n(at(row, k), n); }
+  using Cursor = const uint16_t*;
+  static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
+  static MIMO_INLINE f32x16 value(Cursor p, int i) { return load_f16(p + 16 * i); }
+  static MIMO_INLINE f32x16 value_n(Cursor p, int i, int n) { return load_f16_n(p + 16 * i, n); }
 };
 
 struct BF16 {
   static constexpr bool IS_QUANTISED = false;
-  static f32x16 load(const Row& row, int64_t k) { return load_bf16(F16::at(row, k)); }
-  static f32x16 load_n(const Row& row, int64_t k, int n) { return load_bf16_n(F16::at(row, k), n); }
+  using Cursor = const uint16_t*;
+  static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
+  static MIMO_INLINE f32x16 value(Cursor p, int i) { return load_bf16(p + 16 * i); }
+  static MIMO_INLINE f32x16 value_n(Cursor p, int i, int n) { return load_bf16_n(p + 16 * i, n); }
 };
 
-// A scale covers 128 columns, which 16 lanes never straddle.
 struct F8_E4M3 {
   static constexpr bool IS_QUANTISED = false;
-  static f32x16 load(const Row& row, int64_t k) { return mul(load_f8(row.data + k), set1(row.scales[k / 128])); }
-  static f32x16 load_n(const Row& row, int64_t k, int n) {
-    return mul(load_f8_n(row.data + k, n), set1(row.scales[k / 128]));
-  }
+  struct Cursor {
+    const uint8_t* codes;
+    const float* scales;  // of 128 columns, which 16 lanes never straddle
+  };
+  static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return {row.data + k, row.scales + k / 128}; }
+  static MIMO_INLINE f32x16 value(Cursor p, int i) { return load_f8(p.codes + 16 * i, p.scales[i / 8]); }
+  static MIMO_INLINE f32x16 value_n(Cursor p, int i, int n) { return load_f8_n(p.codes + 16 * i, n, p.scales[i / 8]); }
 };
 
 }  // namespace mimo::MIMO_VARIANT

@@ -1,18 +1,32 @@
 // Quantised formats that take eight (IQ2) or four (IQ3) magnitudes at a time from a code book, with a sign bit for
 // each. See format.h for what a format offers, src/tensor/codec/iq.ts for the definitions.
 //
-// The books' magnitudes and their negatives are the int8 codes. Indices are assembled in scalar registers, which
-// are idle here, and signs are applied to 64 codes at once.
+// The books' magnitudes and their negatives are the int8 codes. Magnitudes are looked up in scalar registers, which
+// are idle here, and joined in vector registers (through memory would be slower: wide loads wait for narrow stores);
+// signs are applied to 64 codes at once.
 #pragma once
 
 #include "formats-k.h"
 
 namespace mimo::MIMO_VARIANT {
 
-// Four patterns of seven bits, as the sign bits of 32 codes.
-MIMO_INLINE uint64_t signs_of(uint32_t patterns) {
-  return IQ_SIGNS[patterns & 127] | IQ_SIGNS[patterns >> 7 & 127] << 8 | IQ_SIGNS[patterns >> 14 & 127] << 16 |
-         static_cast<uint64_t>(IQ_SIGNS[patterns >> 21 & 127]) << 24;
+// Four patterns of seven bits in each half, as the sign bits of 64 codes: the eighth sign makes their number even.
+MIMO_INLINE uint64_t signs_of(uint32_t low, uint32_t high) {
+  const uint64_t x = low | static_cast<uint64_t>(high) << 32;
+  const uint64_t seven = (x & 0x0000007f0000007f) | (x << 1 & 0x00007f0000007f00) | (x << 2 & 0x007f0000007f0000) |
+                         (x << 3 & 0x7f0000007f000000);
+  uint64_t parity = seven ^ seven >> 4;
+  parity ^= parity >> 2;
+  parity ^= parity >> 1;
+  return seven | (parity & 0x0101010101010101) << 7;
+}
+
+// 64 codes from eight entries of a code book of eight magnitudes, or from sixteen of one of four.
+template <class Entry> MIMO_INLINE i8x64 eights(Entry&& at) {
+  return set_u64(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
+}
+template <class Entry> MIMO_INLINE i8x64 fours(Entry&& at) {
+  return eights([&](int i) { return at(2 * i) | static_cast<uint64_t>(at(2 * i + 1)) << 32; });
 }
 
 // d * (1 + 2 * scale), times a power of two: exact.
@@ -36,12 +50,10 @@ struct IQ2_XXS {
     Codes out;
     uint64_t scales = 0;
     for (int v = 0; v < 4; v++) {
-      const uint8_t *a = p + 2 + 16 * v, *b = a + 8;
-      const uint32_t low = read<uint32_t>(a + 4), high = read<uint32_t>(b + 4);
-      const uint64_t* grid = IQ2_XXS_GRID;
-      const i8x64 magnitudes = set_u64(grid[a[0]], grid[a[1]], grid[a[2]], grid[a[3]], grid[b[0]], grid[b[1]],
-                                       grid[b[2]], grid[b[3]]);
-      out.codes[v] = negate(magnitudes, signs_of(low) | signs_of(high) << 32);
+      const uint8_t* words = p + 2 + 16 * v;
+      const uint32_t low = read<uint32_t>(words + 4), high = read<uint32_t>(words + 12);
+      const i8x64 magnitudes = eights([&](int i) { return IQ2_XXS_GRID[words[i / 4 * 8 + i % 4]]; });
+      out.codes[v] = negate(magnitudes, signs_of(low, high));
       scales |= static_cast<uint64_t>(low >> 28 | high >> 28 << 8) << (16 * v);
     }
     out.scales = odd_scales(p, 0.125f, u8_pairs(scales, scales));
@@ -57,13 +69,11 @@ struct IQ2_XS {
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
     for (int v = 0; v < 4; v++) {
-      uint64_t grid[8], signs = 0;
-      for (int i = 0; i < 8; i++) {
-        const uint16_t word = read<uint16_t>(p + 2 + 16 * v + 2 * i);
-        grid[i] = IQ2_XS_GRID[word & 511];
-        signs |= static_cast<uint64_t>(IQ_SIGNS[word >> 9]) << (8 * i);
-      }
-      out.codes[v] = negate(set_u64(grid[0], grid[1], grid[2], grid[3], grid[4], grid[5], grid[6], grid[7]), signs);
+      const auto word = [&](int i) { return read<uint16_t>(p + 2 + 16 * v + 2 * i); };
+      const i8x64 magnitudes = eights([&](int i) { return IQ2_XS_GRID[word(i) & 511]; });
+      uint64_t signs = 0;
+      for (int i = 0; i < 8; i++) signs |= static_cast<uint64_t>(IQ_SIGNS[word(i) >> 9]) << (8 * i);
+      out.codes[v] = negate(magnitudes, signs);
     }
     out.scales = odd_scales(p, 0.125f, nibble_pairs(p + 66));
     return out;
@@ -77,12 +87,11 @@ struct IQ2_S {
   // Low index bytes, sign bytes, two high index bits each, scales.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
+    const uint64_t high = read<uint64_t>(p + 66);
     for (int v = 0; v < 4; v++) {
-      const uint64_t high = fields_to_bytes(read<uint16_t>(p + 66 + 2 * v));
-      uint64_t grid[8];
-      for (int i = 0; i < 8; i++) grid[i] = IQ2_S_GRID[p[2 + 8 * v + i] | (high >> (8 * i) & 3) << 8];
-      const i8x64 codes = set_u64(grid[0], grid[1], grid[2], grid[3], grid[4], grid[5], grid[6], grid[7]);
-      out.codes[v] = negate(codes, read<uint64_t>(p + 34 + 8 * v));
+      const i8x64 magnitudes =
+          eights([&](int i) { return IQ2_S_GRID[p[2 + 8 * v + i] | (high >> (16 * v + 2 * i) & 3) << 8]; });
+      out.codes[v] = negate(magnitudes, read<uint64_t>(p + 34 + 8 * v));
     }
     out.scales = odd_scales(p, 0.125f, nibble_pairs(p + 74));
     return out;
@@ -99,13 +108,8 @@ struct IQ3_XXS {
     uint64_t scales = 0;
     for (int v = 0; v < 4; v++) {
       const uint32_t low = read<uint32_t>(p + 66 + 8 * v), high = read<uint32_t>(p + 70 + 8 * v);
-      const uint8_t* index = p + 2 + 16 * v;
-      uint64_t grid[8];
-      for (int i = 0; i < 8; i++) {
-        grid[i] = IQ3_XXS_GRID[index[2 * i]] | static_cast<uint64_t>(IQ3_XXS_GRID[index[2 * i + 1]]) << 32;
-      }
-      const i8x64 codes = set_u64(grid[0], grid[1], grid[2], grid[3], grid[4], grid[5], grid[6], grid[7]);
-      out.codes[v] = negate(codes, signs_of(low) | signs_of(high) << 32);
+      const i8x64 magnitudes = fours([&](int i) { return IQ3_XXS_GRID[p[2 + 16 * v + i]]; });
+      out.codes[v] = negate(magnitudes, signs_of(low, high));
       scales |= static_cast<uint64_t>(low >> 28 | high >> 28 << 8) << (16 * v);
     }
     out.scales = odd_scales(p, 0.25f, u8_pairs(scales, scales));
@@ -120,17 +124,11 @@ struct IQ3_S {
   // 64 low index bytes, their ninth bits, sign bytes, four bits of scale for 32 codes each.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
+    const uint64_t ninth = read<uint64_t>(p + 66);
     for (int v = 0; v < 4; v++) {
-      const uint32_t ninth = read<uint16_t>(p + 66 + 2 * v);
-      const uint8_t* index = p + 2 + 16 * v;
-      uint64_t grid[8];
-      for (int i = 0; i < 8; i++) {
-        const uint32_t low = IQ3_S_GRID[index[2 * i] | (ninth >> (2 * i) & 1) << 8];
-        const uint32_t high = IQ3_S_GRID[index[2 * i + 1] | (ninth >> (2 * i + 1) & 1) << 8];
-        grid[i] = low | static_cast<uint64_t>(high) << 32;
-      }
-      const i8x64 codes = set_u64(grid[0], grid[1], grid[2], grid[3], grid[4], grid[5], grid[6], grid[7]);
-      out.codes[v] = negate(codes, read<uint64_t>(p + 74 + 8 * v));
+      const i8x64 magnitudes =
+          fours([&](int i) { return IQ3_S_GRID[p[2 + 16 * v + i] | (ninth >> (16 * v + i) & 1) << 8]; });
+      out.codes[v] = negate(magnitudes, read<uint64_t>(p + 74 + 8 * v));
     }
     const uint64_t scales = nibbles_to_bytes(read<uint32_t>(p + 106));
     out.scales = odd_scales(p, 1.0f, u8_pairs(scales, scales));
