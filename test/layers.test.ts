@@ -91,7 +91,7 @@ const FILES: Readonly<Record<string, Layer>> = {
     mustNotKnow: "text and HTTP",
   },
   "index.ts": {
-    values: ["api", "tokenizer", "checkpoint", "util"],
+    values: ["api", "convert", "tokenizer", "checkpoint", "util"],
     mustNotKnow: "the engine, or tensors",
   },
 };

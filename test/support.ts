@@ -36,7 +36,11 @@ export interface TestEngine extends Disposable {
 }
 
 /** An engine over a checkpoint; disposing it checks that the backend holds nothing any more. */
-export function openEngine(path: string, options: Partial<EngineOptions> = {}, backend: Backend = createBackend()): TestEngine {
+export function openEngine(
+  path: string,
+  options: Partial<EngineOptions> = {},
+  backend: Backend = createBackend(),
+): TestEngine {
   const checkpoint: Checkpoint = openCheckpoint(path);
   const engine = new Engine(backend, checkpoint, { ...EXACT_ENGINE, ...options });
   return {
@@ -83,7 +87,11 @@ export function generate(engine: Engine, prompt: readonly number[], options: Par
 }
 
 /** All rows of an evaluation, end to end. */
-export function evaluateAll(engine: Engine, ids: readonly number[], options: Partial<EvaluateRequest> = {}): Float32Array {
+export function evaluateAll(
+  engine: Engine,
+  ids: readonly number[],
+  options: Partial<EvaluateRequest> = {},
+): Float32Array {
   const parts = [...evaluate(engine.runner, { ids, mtpMode: "parallel", output: "logits", ...options })];
   return concatenate(parts.map(({ values }) => values));
 }

@@ -20,7 +20,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 test("chat streams events and ends with usage", async () => {
   await using model = await load(path);
   const events: GenerationEvent[] = [];
-  for await (const event of model.chat({ ...greedy, messages: [{ role: "user", content: "Hello" }] })) events.push(event);
+  for await (const event of model.chat({ ...greedy, messages: [{ role: "user", content: "Hello" }] }))
+    events.push(event);
   const done = events.at(-1);
   expect(done).toMatchObject({ type: "done", finishReason: "length", usage: { completionTokens: 24 } });
   expect(events.length).toBeGreaterThan(1);
@@ -57,9 +58,17 @@ test("log-probabilities, logits and hidden states are there for who looks inside
   expect([hidden.rows, hidden.columns]).toEqual([ids.length, model.info.config.hiddenSize]);
   const mtp = await model.logits(ids, { mtpHead: 0 });
   expect(mtp.rows).toBe(ids.length - 1);
-  const { logprobs } = await model.generate({ prompt: ids, temperature: 0, maxTokens: 1, logprobs: 2, ignoreEos: true });
+  const { logprobs } = await model.generate({
+    prompt: ids,
+    temperature: 0,
+    maxTokens: 1,
+    logprobs: 2,
+    ignoreEos: true,
+  });
   const last = logits.values.subarray(-logits.columns);
-  expect(logprobs[0]?.token).toBe(last.subarray(0, model.tokenizer.numTokens).reduce((best, x, i) => (x > last[best]! ? i : best), 0));
+  expect(logprobs[0]?.token).toBe(
+    last.subarray(0, model.tokenizer.numTokens).reduce((best, x, i) => (x > last[best]! ? i : best), 0),
+  );
   expect(logprobs[0]?.top).toHaveLength(2);
 });
 

@@ -237,6 +237,7 @@ describe("stop strings", () => {
         stop: ["STOP"],
         stopTokens: new Set(),
         promptTokens: 1,
+        seed: 0,
       }),
     );
     const reported = events.flatMap((event) => (event.type === "logprobs" ? event.tokens : []));

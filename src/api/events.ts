@@ -54,7 +54,15 @@ export type GenerationEvent =
     }
   /** One per token, where `logprobs` was asked for. */
   | { readonly type: "logprobs"; readonly tokens: readonly TokenLogprobs[] }
-  | { readonly type: "done"; readonly finishReason: FinishReason; readonly usage: Usage };
+  | {
+      readonly type: "done";
+      readonly finishReason: FinishReason;
+      readonly usage: Usage;
+      /** Generated ids, the last stop token included. */
+      readonly tokens: readonly number[];
+      /** The seed that was used; with it the answer can be repeated. */
+      readonly seed: number;
+    };
 
 export type ParsedToolCall =
   | { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> }

@@ -12,7 +12,8 @@ import { defined } from "../util/assert.ts";
 import { finishReasonOf, type GenerationEvent, type TokenAlternative, type TokenLogprobs, usageOf } from "./events.ts";
 
 export interface GenerationContext {
-  readonly tokenizer: Tokenizer;
+  /** Undefined for a model without one: then there is no text. */
+  readonly tokenizer: Tokenizer | undefined;
   /** Whether thinking and tool calls are told apart from text (chat), or all is text (completion). */
   readonly structured: boolean;
   /** Whether the prompt ended inside a thinking block. */
@@ -21,6 +22,7 @@ export interface GenerationContext {
   readonly stop: readonly string[];
   readonly stopTokens: ReadonlySet<number>;
   readonly promptTokens: number;
+  readonly seed: number;
 }
 
 /** Events of one generation. Leaving `outputs` early, after a stop string, frees the sequence. */
@@ -30,13 +32,13 @@ export async function* generationEvents(
 ): AsyncGenerator<GenerationEvent> {
   const { tokenizer } = context;
   const text = new TextPipeline(context);
-  let completionTokens = 0;
+  const tokens: number[] = [];
   for await (const output of outputs) {
     if (output.prefilled !== undefined) {
       yield { type: "progress", processed: output.prefilled, total: context.promptTokens };
     }
     for (const [i, token] of output.tokens.entries()) {
-      completionTokens++;
+      tokens.push(token);
       // Token by token: what was drafted beyond a stop string is not reported either.
       const logprobs = output.logprobs?.[i];
       if (logprobs !== undefined) yield { type: "logprobs", tokens: [describeLogprobs(tokenizer, logprobs)] };
@@ -51,7 +53,8 @@ export async function* generationEvents(
       text.stopped ? "stop" : defined(output.finish, "a finish reason"),
       numToolCalls,
     );
-    yield { type: "done", finishReason, usage: usageOf({ stats: output.stats, completionTokens, reasoningTokens }) };
+    const usage = usageOf({ stats: output.stats, completionTokens: tokens.length, reasoningTokens });
+    yield { type: "done", finishReason, usage, tokens, seed: context.seed };
     return;
   }
 }
@@ -69,7 +72,10 @@ class TextPipeline {
   constructor(context: GenerationContext) {
     this.#context = context;
     const { tokenizer, thinking } = context;
-    this.#parser = context.structured ? new OutputParser(tokenizer, { thinking }) : plainParser(tokenizer);
+    this.#parser =
+      tokenizer !== undefined && context.structured
+        ? new OutputParser(tokenizer, { thinking })
+        : plainParser(tokenizer);
     this.#stops = new StopStrings(context.stop);
     this.#inReasoning = context.thinking;
   }
@@ -135,7 +141,8 @@ class TextPipeline {
 }
 
 /** A completion's output: all of it is text. */
-function plainParser(tokenizer: Tokenizer): Pick<OutputParser, "push" | "finish"> {
+function plainParser(tokenizer: Tokenizer | undefined): Pick<OutputParser, "push" | "finish"> {
+  if (tokenizer === undefined) return { push: () => [], finish: () => [] };
   const decoder = new StreamDecoder(tokenizer);
   return {
     push: (token) => [{ type: "text", text: decoder.push(token) }],
@@ -143,7 +150,7 @@ function plainParser(tokenizer: Tokenizer): Pick<OutputParser, "push" | "finish"
   };
 }
 
-function describeLogprobs(tokenizer: Tokenizer, { token, logprob, top }: Logprobs): TokenLogprobs {
-  const describe = (one: TokenLogprob): TokenAlternative => ({ ...one, text: tokenizer.decode([one.token]) });
+function describeLogprobs(tokenizer: Tokenizer | undefined, { token, logprob, top }: Logprobs): TokenLogprobs {
+  const describe = (one: TokenLogprob): TokenAlternative => ({ ...one, text: tokenizer?.decode([one.token]) ?? "" });
   return { ...describe({ token, logprob }), top: top.map(describe) };
 }

@@ -4,12 +4,28 @@ import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { fromGgufTokenizer, type TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { MimoError } from "../util/errors.ts";
+import { MimoError, toMimoError } from "../util/errors.ts";
 
-/** Undefined where the checkpoint has no tokenizer: such a model still runs on token ids. */
-export function loadTokenizer(checkpoint: Checkpoint): Tokenizer | undefined {
-  const files = tokenizerFiles(checkpoint);
-  return files === undefined ? undefined : Tokenizer.fromJson(files.tokenizerJson, files.tokenizerConfig);
+export interface LoadedTokenizer {
+  /** Undefined where there is none that can be used: such a model still runs on token ids. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** Why there is none, as a sentence. */
+  readonly problem: string | undefined;
+}
+
+export function loadTokenizer(checkpoint: Checkpoint): LoadedTokenizer {
+  try {
+    const files = tokenizerFiles(checkpoint);
+    if (files === undefined)
+      return { tokenizer: undefined, problem: "There is no tokenizer: the model takes and gives token ids only." };
+    return { tokenizer: Tokenizer.fromJson(files.tokenizerJson, files.tokenizerConfig), problem: undefined };
+  } catch (thrown) {
+    const { message } = toMimoError(thrown);
+    return {
+      tokenizer: undefined,
+      problem: `The tokenizer cannot be used, so the model takes and gives token ids only: ${message}`,
+    };
+  }
 }
 
 /** tokenizer.json and tokenizer_config.json, read or made from GGUF key-values. */
@@ -33,6 +49,10 @@ function readJson(checkpoint: Checkpoint, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new MimoError("checkpoint_invalid", `${join(checkpoint.path, name)}: expected JSON, found ${(cause as Error).message}.`, { cause });
+    throw new MimoError(
+      "checkpoint_invalid",
+      `${join(checkpoint.path, name)}: expected JSON, found ${(cause as Error).message}.`,
+      { cause },
+    );
   }
 }

@@ -62,7 +62,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
   const backend = options.backend ?? defaultBackend(warn);
   // Opened here for its tokenizer; the worker maps the weights itself.
   using checkpoint = openCheckpoint(path);
-  const tokenizer = loadTokenizer(checkpoint);
+  const { tokenizer, problem } = loadTokenizer(checkpoint);
   const client = await EngineClient.start(
     {
       path,
@@ -81,6 +81,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
     signal,
   );
   for (const warning of client.info.warnings) warn(warning);
+  if (problem !== undefined) warn(problem);
   return new Mimo(client, tokenizer, mtp);
 }
 

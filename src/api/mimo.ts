@@ -26,6 +26,10 @@ export interface Generation {
   readonly reasoning: string;
   readonly toolCalls: readonly ParsedToolCall[];
   readonly logprobs: readonly TokenLogprobs[];
+  /** Generated ids, the last stop token included. */
+  readonly tokens: readonly number[];
+  /** The seed that was used; with it the answer can be repeated. */
+  readonly seed: number;
   readonly finishReason: FinishReason;
   readonly usage: Usage;
 }
@@ -58,11 +62,16 @@ export class Mimo implements AsyncDisposable {
     this.info = client.info;
   }
 
-  /** Throws `invalid_argument` where the checkpoint has no tokenizer. */
+  /** Without one, `complete` takes ids and gives `tokens`; there is no text. */
+  get hasTokenizer(): boolean {
+    return this.#tokenizer !== undefined;
+  }
+
+  /** Throws `invalid_argument` where the checkpoint has no tokenizer that can be used. */
   get tokenizer(): Tokenizer {
     if (this.#tokenizer !== undefined) return this.#tokenizer;
     throw new MimoError("invalid_argument", "This checkpoint has no tokenizer, so it takes and gives token ids only.", {
-      remedy: "Put tokenizer.json beside the weights, or use logits() and hiddenStates() with ids.",
+      remedy: "Put tokenizer.json beside the weights, or use complete(), logits() and hiddenStates() with ids.",
     });
   }
 
@@ -119,9 +128,9 @@ export class Mimo implements AsyncDisposable {
     ids: readonly number[],
     shape: { structured: boolean; thinking: boolean; tools: NonNullable<ChatOptions["tools"]> },
   ): AsyncGenerator<GenerationEvent> {
-    const { tokenizer } = this;
+    const tokenizer = this.#tokenizer;
     const { config, contextLength } = this.info;
-    const eosTokenIds = [...new Set([...config.eosTokenIds, ...tokenizer.eosIds])];
+    const eosTokenIds = [...new Set([...config.eosTokenIds, ...(tokenizer?.eosIds ?? [])])];
     const request = toSequenceRequest(options, ids, { eosTokenIds, contextLength, vocabSize: config.vocabSize });
     return generationEvents(this.#client.submit(request, options.signal), {
       tokenizer,
@@ -129,6 +138,7 @@ export class Mimo implements AsyncDisposable {
       stop: options.stop ?? [],
       stopTokens: new Set(request.stopTokens),
       promptTokens: ids.length,
+      seed: request.sampling.seed,
     });
   }
 }
@@ -145,7 +155,8 @@ async function collect(events: AsyncIterable<GenerationEvent>): Promise<Generati
     else if (event.type === "tool_call_end") toolCalls.push(event.call);
     else if (event.type === "logprobs") logprobs.push(...event.tokens);
     else if (event.type === "done") {
-      return { text, reasoning, toolCalls, logprobs, finishReason: event.finishReason, usage: event.usage };
+      const { tokens, seed, finishReason, usage } = event;
+      return { text, reasoning, toolCalls, logprobs, tokens, seed, finishReason, usage };
     }
   }
   throw new MimoError("internal", "The generation ended without saying why.");

@@ -51,8 +51,14 @@ export class BlockPool {
     assert(free.size === this.#free.length, "a block is free twice");
     for (let block = 0; block < this.numBlocks; block++) {
       const count = this.#holders[block] ?? 0;
-      assert(count === (holders.get(block) ?? 0), `block ${block} has ${count} holders, its users know ${holders.get(block) ?? 0}`);
-      assert(free.has(block) === (count === 0), `block ${block} has ${count} holders and is ${free.has(block) ? "" : "not "}free`);
+      assert(
+        count === (holders.get(block) ?? 0),
+        `block ${block} has ${count} holders, its users know ${holders.get(block) ?? 0}`,
+      );
+      assert(
+        free.has(block) === (count === 0),
+        `block ${block} has ${count} holders and is ${free.has(block) ? "" : "not "}free`,
+      );
     }
   }
 }

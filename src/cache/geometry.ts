@@ -31,10 +31,7 @@ export function ringPlaces(geometry: CacheGeometry): number {
 
 /** The geometry of an MTP head: that of a sliding layer. */
 export function mtpGeometry(geometry: CacheGeometry): LayerGeometry {
-  return defined(
-    geometry.layers.find((layer) => layer.sliding) ?? geometry.layers[0],
-    "a layer",
-  );
+  return defined(geometry.layers.find((layer) => layer.sliding) ?? geometry.layers[0], "a layer");
 }
 
 /** Bytes of the key and the value of one token in one layer. */

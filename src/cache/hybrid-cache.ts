@@ -87,7 +87,9 @@ export class HybridCache implements Disposable {
           ? this.#memory.cache(layer, options.maxSequences, places)
           : this.#memory.cache(layer, this.#blocks.numBlocks, BLOCK_TOKENS),
       );
-      this.mtp = Array.from({ length: geometry.numMtpHeads }, () => this.#memory.cache(sliding, options.maxSequences, places));
+      this.mtp = Array.from({ length: geometry.numMtpHeads }, () =>
+        this.#memory.cache(sliding, options.maxSequences, places),
+      );
       this.stage = this.#memory.cache(sliding, 1, options.maxRows);
       this.hidden = this.#memory.floats([options.maxSequences * RING_SLACK, geometry.hiddenSize]);
     } catch (error) {
@@ -274,7 +276,10 @@ export class HybridCache implements Disposable {
   #setLength(sequence: CachedSequence, length: number): void {
     assert(length >= 0 && length <= sequence.written, `a length of ${length} with ${sequence.written} rows written`);
     const oldest = Math.max(0, sequence.written - ringPlaces(this.geometry));
-    assert(Math.max(0, length - this.geometry.window + 1) >= oldest, `the rings no longer hold the window before ${length}`);
+    assert(
+      Math.max(0, length - this.geometry.window + 1) >= oldest,
+      `the rings no longer hold the window before ${length}`,
+    );
     sequence.length = length;
     const keep = Math.ceil(length / BLOCK_TOKENS);
     for (const block of sequence.blocks.splice(keep)) this.#blocks.release(block);

@@ -8,13 +8,7 @@ import type { GgufValue } from "./gguf-format.ts";
 import { writeGguf } from "./gguf-writer.ts";
 import { writeSafetensors, writeShardedSafetensors } from "./safetensors-writer.ts";
 import type { TensorSource } from "./tensor-info.ts";
-import {
-  mimoErrorOf,
-  patternBytes,
-  patternTensor,
-  temporaryFolder,
-  writeBytes,
-} from "./testing.ts";
+import { mimoErrorOf, patternBytes, patternTensor, temporaryFolder, writeBytes } from "./testing.ts";
 
 const TENSORS = ["a", "b", "c"].map((name) => patternTensor(name, "f32", [4, 8]));
 
@@ -43,11 +37,7 @@ async function splitGguf(
   return folder;
 }
 
-async function singleGguf(
-  folder: string,
-  name = "model.gguf",
-  tensors: readonly TensorSource[] = TENSORS,
-) {
+async function singleGguf(folder: string, name = "model.gguf", tensors: readonly TensorSource[] = TENSORS) {
   const path = join(folder, name);
   await writeGguf(path, { metadata: new Map([["k", { type: "u8", value: 1 }]]), tensors });
   return path;
@@ -79,9 +69,7 @@ describe("a Hugging Face folder", () => {
 
   test("a shard that the index does not list is read, too", async () => {
     const folder = await huggingFaceFolder();
-    await writeSafetensors(join(folder, "model_mtp.safetensors"), [
-      patternTensor("mtp", "bf16", [2]),
-    ]);
+    await writeSafetensors(join(folder, "model_mtp.safetensors"), [patternTensor("mtp", "bf16", [2])]);
     using checkpoint = openCheckpoint(folder);
     expect([...checkpoint.tensors.keys()].toSorted()).toEqual(["a", "b", "c", "mtp"]);
   });
@@ -97,65 +85,38 @@ describe("a Hugging Face folder", () => {
     const folder = await huggingFaceFolder();
     rmSync(join(folder, "model-00002-of-00003.safetensors"));
     const missing = /weights: expected 3 files, found model-00002-of-00003.safetensors missing/;
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(
-      missing,
-    );
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(missing);
     rmSync(join(folder, "model.safetensors.index.json"));
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(
-      missing,
-    );
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(missing);
   });
 
   test("a name in two files is refused", async () => {
     const folder = await huggingFaceFolder();
     await writeSafetensors(join(folder, "model.safetensors"), TENSORS);
     const error = mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid");
-    expect(error.message).toMatch(
-      /a: expected a name that no other file has, found it in model-00001-of-00003/,
-    );
+    expect(error.message).toMatch(/a: expected a name that no other file has, found it in model-00001-of-00003/);
     expect(error.remedy).toContain("keep the files of one");
   });
 
-  test.each([
-    "../x.safetensors",
-    "/etc/x.safetensors",
-    "sub/x.safetensors",
-    "..\\x.safetensors",
-    "x.bin",
-    "",
-    5,
-  ])("an index that names %j is refused", async (name) => {
-    const folder = await huggingFaceFolder();
-    writeBytes(folder, "model.safetensors.index.json", JSON.stringify({ weight_map: { a: name } }));
-    const error = mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid");
-    expect(error.message).toMatch(
-      /weight_map\.a: expected the name of a \.safetensors file in the same folder/,
-    );
-  });
+  test.each(["../x.safetensors", "/etc/x.safetensors", "sub/x.safetensors", "..\\x.safetensors", "x.bin", "", 5])(
+    "an index that names %j is refused",
+    async (name) => {
+      const folder = await huggingFaceFolder();
+      writeBytes(folder, "model.safetensors.index.json", JSON.stringify({ weight_map: { a: name } }));
+      const error = mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid");
+      expect(error.message).toMatch(/weight_map\.a: expected the name of a \.safetensors file in the same folder/);
+    },
+  );
 
   test("an index that disagrees with the files is refused", async () => {
     const folder = await huggingFaceFolder();
     const first = "model-00001-of-00003.safetensors";
-    writeBytes(
-      folder,
-      "model.safetensors.index.json",
-      JSON.stringify({ weight_map: { z: first } }),
-    );
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(
-      /z: .* no such tensor/,
-    );
-    writeBytes(
-      folder,
-      "model.safetensors.index.json",
-      JSON.stringify({ weight_map: { b: first } }),
-    );
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(
-      /b: .* it in model-00002/,
-    );
+    writeBytes(folder, "model.safetensors.index.json", JSON.stringify({ weight_map: { z: first } }));
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(/z: .* no such tensor/);
+    writeBytes(folder, "model.safetensors.index.json", JSON.stringify({ weight_map: { b: first } }));
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(/b: .* it in model-00002/);
     writeBytes(folder, "model.safetensors.index.json", "{}");
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(
-      /weight_map: expected an/,
-    );
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(/weight_map: expected an/);
   });
 
   test("without config.json, with a broken one", async () => {
@@ -181,12 +142,8 @@ describe("a Hugging Face folder", () => {
     for (const name of ["../x", "/etc/passwd", "sub/x", "..", "a\0b"]) {
       mimoErrorOf(() => checkpoint.readText(name), "invalid_argument");
     }
-    expect(
-      mimoErrorOf(() => checkpoint.readText("outside.json"), "checkpoint_invalid").message,
-    ).toContain("a link to");
-    expect(mimoErrorOf(() => checkpoint.readText("sub"), "checkpoint_invalid").message).toContain(
-      "a regular file",
-    );
+    expect(mimoErrorOf(() => checkpoint.readText("outside.json"), "checkpoint_invalid").message).toContain("a link to");
+    expect(mimoErrorOf(() => checkpoint.readText("sub"), "checkpoint_invalid").message).toContain("a regular file");
   });
 
   test("the links of a Hugging Face cache are followed", async () => {
@@ -207,9 +164,7 @@ describe("a Hugging Face folder", () => {
     const outside = temporaryFolder();
     renameSync(join(folder, "model-00003-of-00003.safetensors"), join(outside, "x"));
     symlinkSync(join(outside, "x"), join(folder, "model-00003-of-00003.safetensors"));
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toContain(
-      "a link to",
-    );
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toContain("a link to");
   });
 });
 
@@ -257,18 +212,13 @@ describe("GGUF", () => {
       if (value === undefined) metadata.delete(key);
       else metadata.set(key, { type: "i32", value });
     });
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(
-      message,
-    );
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toMatch(message);
   });
 
   test("a shard under another name says what it belongs to", async () => {
     const folder = await splitGguf();
     renameSync(join(folder, "m-00001-of-00003.gguf"), join(folder, "first.gguf"));
-    const error = mimoErrorOf(
-      () => openCheckpoint(join(folder, "first.gguf")),
-      "checkpoint_invalid",
-    );
+    const error = mimoErrorOf(() => openCheckpoint(join(folder, "first.gguf")), "checkpoint_invalid");
     expect(error.message).toMatch(/split\.count: expected 1, found 3/);
   });
 
@@ -295,13 +245,9 @@ describe("paths that hold no checkpoint", () => {
     const folder = temporaryFolder();
     const missing = mimoErrorOf(() => openCheckpoint(join(folder, "absent.gguf")), "not_found");
     expect(missing.remedy).toContain("Check the path");
-    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toContain(
-      "found an empty folder",
-    );
+    expect(mimoErrorOf(() => openCheckpoint(folder), "checkpoint_invalid").message).toContain("found an empty folder");
     const text = writeBytes(folder, "notes.txt", "some text");
-    expect(mimoErrorOf(() => openCheckpoint(text), "checkpoint_invalid").message).toContain(
-      "the letters GGUF",
-    );
+    expect(mimoErrorOf(() => openCheckpoint(text), "checkpoint_invalid").message).toContain("the letters GGUF");
     mimoErrorOf(() => openCheckpoint("/dev/null"), "checkpoint_invalid");
   });
 
@@ -317,10 +263,7 @@ describe("paths that hold no checkpoint", () => {
 
   test("one safetensors file points to its folder", async () => {
     const folder = await huggingFaceFolder(1e9);
-    const error = mimoErrorOf(
-      () => openCheckpoint(join(folder, "model.safetensors")),
-      "checkpoint_invalid",
-    );
+    const error = mimoErrorOf(() => openCheckpoint(join(folder, "model.safetensors")), "checkpoint_invalid");
     expect(error.remedy).toContain(folder);
   });
 });

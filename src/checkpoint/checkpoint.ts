@@ -86,9 +86,7 @@ function readGgufSet(files: readonly InputFile[]): Content {
   const headers = files.map(readGguf);
   const tensors = new Map<string, TensorInfo>();
   for (const header of headers) addTensors(tensors, header.tensors);
-  headers.forEach(({ metadata }, i) =>
-    requireSplit(files[i]!.path, metadata, i, files.length, tensors.size),
-  );
+  headers.forEach(({ metadata }, i) => requireSplit(files[i]!.path, metadata, i, files.length, tensors.size));
   return { tensors, metadata: headers[0]!.metadata, config: undefined, folder: undefined };
 }
 
@@ -105,13 +103,7 @@ function requireSplit(
     const found = metadata.get(key)?.value;
     if (found === expected || (found === undefined && count === 1)) continue;
     const remedy = "Keep the shards of one set together, under the names they were published with.";
-    throw invalid(
-      path,
-      key,
-      String(expected),
-      found === undefined ? "nothing" : String(found),
-      remedy,
-    );
+    throw invalid(path, key, String(expected), found === undefined ? "nothing" : String(found), remedy);
   }
 }
 
@@ -143,10 +135,7 @@ class OpenCheckpoint implements Checkpoint {
   readonly #files: Map<string, InputFile>;
   #disposed = false;
 
-  constructor(
-    content: Content &
-      Pick<Checkpoint, "format" | "path"> & { readonly files: readonly InputFile[] },
-  ) {
+  constructor(content: Content & Pick<Checkpoint, "format" | "path"> & { readonly files: readonly InputFile[] }) {
     this.format = content.format;
     this.path = content.path;
     this.tensors = content.tensors;
@@ -160,25 +149,18 @@ class OpenCheckpoint implements Checkpoint {
   read(info: TensorInfo, begin = 0, end = info.byteLength): Uint8Array {
     this.#requireOpen();
     const file = defined(this.#files.get(info.file), `file of ${info.name}`);
-    assert(
-      begin >= 0 && begin <= end && end <= info.byteLength,
-      `bytes ${begin} to ${end} lie outside ${info.name}`,
-    );
+    assert(begin >= 0 && begin <= end && end <= info.byteLength, `bytes ${begin} to ${end} lie outside ${info.name}`);
     return file.read(info.byteOffset + begin, end - begin);
   }
 
   readText(name: string): string | undefined {
     this.#requireOpen();
     if (basename(name) !== name || name === ".." || name.includes("\0")) {
-      throw new MimoError(
-        "invalid_argument",
-        `Expected the plain name of a side file, found ${JSON.stringify(name)}.`,
-      );
+      throw new MimoError("invalid_argument", `Expected the plain name of a side file, found ${JSON.stringify(name)}.`);
     }
     if (this.#folder === undefined || !existsSync(join(this.#folder, name))) return undefined;
     using file = new InputFile(containedPath(this.#folder, name));
-    if (file.size > MAX_TEXT_BYTES)
-      throw invalid(file.path, "size", `at most ${MAX_TEXT_BYTES} bytes`, `${file.size}`);
+    if (file.size > MAX_TEXT_BYTES) throw invalid(file.path, "size", `at most ${MAX_TEXT_BYTES} bytes`, `${file.size}`);
     return new TextDecoder().decode(file.read(0, file.size));
   }
 

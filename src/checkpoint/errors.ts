@@ -4,25 +4,13 @@
 import { MimoError } from "../util/errors.ts";
 
 /** A malformed file. `expected` and `found` complete the sentence. */
-export function invalid(
-  file: string,
-  field: string,
-  expected: string,
-  found: string,
-  remedy?: string,
-): MimoError {
+export function invalid(file: string, field: string, expected: string, found: string, remedy?: string): MimoError {
   const message = `${file}: ${field}: expected ${expected}, found ${found}`;
   return new MimoError("checkpoint_invalid", message, remedy === undefined ? {} : { remedy });
 }
 
 /** A well-formed file with something this project does not read. */
-export function unsupported(
-  file: string,
-  field: string,
-  expected: string,
-  found: string,
-  remedy?: string,
-): MimoError {
+export function unsupported(file: string, field: string, expected: string, found: string, remedy?: string): MimoError {
   const message = `${file}: ${field}: expected ${expected}, found ${found}`;
   return new MimoError("checkpoint_unsupported", message, remedy === undefined ? {} : { remedy });
 }

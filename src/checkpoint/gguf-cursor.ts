@@ -48,8 +48,7 @@ export class GgufCursor {
   /** A u64 that counts or measures something of which there can be at most `limit`. */
   count(field: string, limit: number): number {
     const value = this.u64(field);
-    if (typeof value === "bigint" || value > limit)
-      throw this.error(field, 8, `at most ${limit}`, String(value));
+    if (typeof value === "bigint" || value > limit) throw this.error(field, 8, `at most ${limit}`, String(value));
     return value;
   }
 
@@ -65,8 +64,7 @@ export class GgufCursor {
     const length = this.count(`length of ${field}`, MAX_NAME_BYTES);
     const at = this.#take(length, field);
     const bytes = this.#window.subarray(at, at + length);
-    if (length === 0 || !isUtf8(bytes))
-      throw this.error(field, length, "a name in UTF-8", `${length} other bytes`);
+    if (length === 0 || !isUtf8(bytes)) throw this.error(field, length, "a name in UTF-8", `${length} other bytes`);
     return bytes.toString("utf8");
   }
 

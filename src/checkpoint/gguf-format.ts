@@ -56,10 +56,7 @@ export const ITEM_BYTES: Readonly<Record<GgufItemType, number>> = {
 };
 
 /** Tensor types by their code: the dtypes of this project, and the names of those it does not read. */
-export const TENSOR_TYPES: ReadonlyMap<
-  number,
-  { readonly dtype: DType } | { readonly unsupported: string }
-> = new Map([
+export const TENSOR_TYPES: ReadonlyMap<number, { readonly dtype: DType } | { readonly unsupported: string }> = new Map([
   [0, { dtype: "f32" }],
   [1, { dtype: "f16" }],
   [2, { dtype: "q4_0" }],

@@ -16,12 +16,7 @@ import {
   type GgufValue,
 } from "./gguf-format.ts";
 import { writeFiles } from "./output-file.ts";
-import {
-  exactChunks,
-  requireDistinctNames,
-  sourceBytes,
-  type TensorSource,
-} from "./tensor-info.ts";
+import { exactChunks, requireDistinctNames, sourceBytes, type TensorSource } from "./tensor-info.ts";
 
 export interface GgufContent {
   /** Written in this order. `general.alignment`, where present, is obeyed. */
@@ -38,17 +33,10 @@ export async function writeGguf(
   requireDistinctNames(content.tensors);
   const alignment = alignmentOf(content.metadata);
   const header = encodeHeader(content, alignment);
-  await writeFiles(
-    [{ path, chunks: () => fileChunks(header, content.tensors, alignment) }],
-    options.signal,
-  );
+  await writeFiles([{ path, chunks: () => fileChunks(header, content.tensors, alignment) }], options.signal);
 }
 
-async function* fileChunks(
-  header: Uint8Array,
-  tensors: readonly TensorSource[],
-  alignment: number,
-) {
+async function* fileChunks(header: Uint8Array, tensors: readonly TensorSource[], alignment: number) {
   yield header;
   yield new Uint8Array(alignUp(header.length, alignment) - header.length);
   for (const tensor of tensors) {
@@ -62,13 +50,7 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufValue>): number {
   const entry = metadata.get(ALIGNMENT_KEY);
   if (entry === undefined) return DEFAULT_ALIGNMENT;
   const { type, value } = entry;
-  if (
-    type === "u32" &&
-    typeof value === "number" &&
-    value >= 8 &&
-    Number.isInteger(Math.log2(value))
-  )
-    return value;
+  if (type === "u32" && typeof value === "number" && value >= 8 && Number.isInteger(Math.log2(value))) return value;
   throw new MimoError(
     "invalid_argument",
     `${ALIGNMENT_KEY}: expected a u32 power of two from 8, found ${String(value)}`,
@@ -95,15 +77,10 @@ function encodeHeader({ metadata, tensors }: GgufContent, alignment: number): Ui
 }
 
 function typeCodeOf(tensor: TensorSource): number {
-  for (const [code, type] of TENSOR_TYPES)
-    if ("dtype" in type && type.dtype === tensor.dtype) return code;
-  throw new MimoError(
-    "invalid_argument",
-    `${tensor.name}: expected a type that GGUF has, found ${tensor.dtype}`,
-    {
-      remedy: "Write bf16 or a quantised type.",
-    },
-  );
+  for (const [code, type] of TENSOR_TYPES) if ("dtype" in type && type.dtype === tensor.dtype) return code;
+  throw new MimoError("invalid_argument", `${tensor.name}: expected a type that GGUF has, found ${tensor.dtype}`, {
+    remedy: "Write bf16 or a quantised type.",
+  });
 }
 
 function putEntry(out: ByteBuilder, key: string, entry: GgufValue): void {
@@ -117,10 +94,7 @@ function putEntry(out: ByteBuilder, key: string, entry: GgufValue): void {
 
 function putItem(out: ByteBuilder, type: GgufItemType, item: GgufItem, key: string): void {
   if (!fits(type, item)) {
-    throw new MimoError(
-      "invalid_argument",
-      `${key}: expected a value of type ${type}, found ${String(item)}`,
-    );
+    throw new MimoError("invalid_argument", `${key}: expected a value of type ${type}, found ${String(item)}`);
   }
   if (type === "string") out.string(item as string);
   else out.item(type, item as Exclude<GgufItem, string>);
@@ -138,15 +112,11 @@ const INTEGER_RANGES: Partial<Readonly<Record<GgufItemType, readonly [bigint, bi
 };
 
 function fits(type: GgufItemType, item: GgufItem): boolean {
-  if (type === "string" || typeof item === "string")
-    return type === "string" && typeof item === "string";
-  if (type === "bool" || typeof item === "boolean")
-    return type === "bool" && typeof item === "boolean";
+  if (type === "string" || typeof item === "string") return type === "string" && typeof item === "string";
+  if (type === "bool" || typeof item === "boolean") return type === "bool" && typeof item === "boolean";
   const range = INTEGER_RANGES[type];
   if (range === undefined) return typeof item === "number";
-  return (
-    (typeof item === "bigint" || Number.isSafeInteger(item)) && item >= range[0] && item < range[1]
-  );
+  return (typeof item === "bigint" || Number.isSafeInteger(item)) && item >= range[0] && item < range[1];
 }
 
 /** A growing run of bytes. */

@@ -10,13 +10,7 @@ import type { GgufValue } from "./gguf-format.ts";
 import { writeGguf } from "./gguf-writer.ts";
 import { readGguf, type GgufHeader } from "./gguf.ts";
 import { InputFile } from "./input-file.ts";
-import {
-  mimoErrorOf,
-  patternBytes,
-  patternTensor,
-  temporaryFolder,
-  writeBytes,
-} from "./testing.ts";
+import { mimoErrorOf, patternBytes, patternTensor, temporaryFolder, writeBytes } from "./testing.ts";
 
 const METADATA = new Map<string, GgufValue>([
   ["general.architecture", { type: "string", value: "mimo2" }],
@@ -51,9 +45,7 @@ function readHeader(path: string): GgufHeader {
 async function smallFile(): Promise<{ folder: string; bytes: Buffer; headerBytes: number }> {
   const folder = temporaryFolder();
   const path = join(folder, "whole.gguf");
-  const metadata = new Map<string, GgufValue>([
-    ["k", { type: "array", itemType: "u16", value: [1, 2] }],
-  ]);
+  const metadata = new Map<string, GgufValue>([["k", { type: "array", itemType: "u16", value: [1, 2] }]]);
   await writeGguf(path, {
     metadata,
     tensors: [patternTensor("a", "f32", [3, 2]), patternTensor("b", "q8_0", [64])],
@@ -72,10 +64,7 @@ describe("round trips", () => {
   test("tensors of every dtype keep their bytes", async () => {
     const path = join(temporaryFolder(), "x.gguf");
     const sources = STORABLE.map((dtype) => patternTensor(`t.${dtype}`, dtype, [3, 256]));
-    sources.push(
-      patternTensor("vector", "f32", [5]),
-      patternTensor("experts", "q4_k", [2, 3, 4, 512]),
-    );
+    sources.push(patternTensor("vector", "f32", [5]), patternTensor("experts", "q4_k", [2, 3, 4, 512]));
     await writeGguf(path, { metadata: new Map(), tensors: sources });
     const { tensors } = readHeader(path);
     expect(tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }))).toEqual(
@@ -90,9 +79,7 @@ describe("round trips", () => {
 
   test("an alignment of its own", async () => {
     const path = join(temporaryFolder(), "x.gguf");
-    const metadata = new Map<string, GgufValue>([
-      ["general.alignment", { type: "u32", value: 4096 }],
-    ]);
+    const metadata = new Map<string, GgufValue>([["general.alignment", { type: "u32", value: 4096 }]]);
     await writeGguf(path, {
       metadata,
       tensors: [patternTensor("a", "f32", [1]), patternTensor("b", "f32", [1])],
@@ -128,9 +115,7 @@ describe("the writer refuses", () => {
     const path = join(temporaryFolder(), "x.gguf");
     const write = (...tensors: Parameters<typeof writeGguf>[1]["tensors"]) =>
       writeGguf(path, { metadata: new Map(), tensors });
-    await expect(write(patternTensor("a", "f8_e4m3", [4]))).rejects.toThrow(
-      /a: expected a type that GGUF has/,
-    );
+    await expect(write(patternTensor("a", "f8_e4m3", [4]))).rejects.toThrow(/a: expected a type that GGUF has/);
     const noBlock = { ...patternTensor("a", "q8_0", [32]), shape: [32, 16] };
     await expect(write(noBlock)).rejects.toThrow(/rows of whole q8_0 blocks \(32 elements\)/);
     const tensor = patternTensor("a", "f32", [4]);
@@ -187,69 +172,25 @@ describe("malformed files", () => {
 
   test.each([
     ["another file", "GGML", 0, /magic \(at byte 0\): expected the letters GGUF/],
-    [
-      "a big-endian file",
-      Buffer.of(0, 0, 0, 3),
-      4,
-      /version: expected 2 or 3, little-endian, found a big-endian file/,
-    ],
+    ["a big-endian file", Buffer.of(0, 0, 0, 3), 4, /version: expected 2 or 3, little-endian, found a big-endian file/],
     ["version 1", Buffer.of(1, 0, 0, 0), 4, /version: expected 2 or 3, little-endian, found 1/],
-    [
-      "a type of later versions",
-      Buffer.of(13),
-      33,
-      /type of k \(at byte 33\): expected a type below 13, found 13/,
-    ],
-    [
-      "an array of arrays",
-      Buffer.of(9),
-      37,
-      /k: expected an array of plain items, found an array of arrays/,
-    ],
-    [
-      "five dimensions",
-      Buffer.of(5),
-      62,
-      /a: dimensions \(at byte 62\): expected at most 4, found 5/,
-    ],
-    [
-      "an empty dimension",
-      Buffer.of(0),
-      66,
-      /a: dimension 0 \(at byte 66\): expected at least 1, found 0/,
-    ],
+    ["a type of later versions", Buffer.of(13), 33, /type of k \(at byte 33\): expected a type below 13, found 13/],
+    ["an array of arrays", Buffer.of(9), 37, /k: expected an array of plain items, found an array of arrays/],
+    ["five dimensions", Buffer.of(5), 62, /a: dimensions \(at byte 62\): expected at most 4, found 5/],
+    ["an empty dimension", Buffer.of(0), 66, /a: dimension 0 \(at byte 66\): expected at least 1, found 0/],
     ["an IQ1 tensor", Buffer.of(19), 82, /a: type: expected one of .*, found IQ1_S/],
     ["a ternary tensor", Buffer.of(35), 82, /a: type: expected one of .*, found TQ2_0/],
-    [
-      "an unknown tensor type",
-      Buffer.of(99),
-      82,
-      /a: type: expected one of .*, found unknown type 99/,
-    ],
+    ["an unknown tensor type", Buffer.of(99), 82, /a: type: expected one of .*, found unknown type 99/],
     ["rows of broken blocks", Buffer.of(8), 82, /a: shape: expected rows of whole q8_0 blocks/],
-    [
-      "an offset between alignments",
-      Buffer.of(33),
-      119,
-      /b: offset \(at byte 119\): expected a multiple of 32/,
-    ],
+    ["an offset between alignments", Buffer.of(33), 119, /b: offset \(at byte 119\): expected a multiple of 32/],
     ["an overlap", Buffer.of(0), 119, /: offset: expected byte \d+ or later/],
-    [
-      "data beyond the end",
-      Buffer.of(96),
-      119,
-      /b: data: expected bytes up to 292, found a file of/,
-    ],
+    ["data beyond the end", Buffer.of(96), 119, /b: data: expected bytes up to 292, found a file of/],
     ["a name twice", "a", 102, /a: expected distinct tensor names, found it twice/],
   ])("%s", async (_, field, at, message) => {
     const { folder, bytes } = await smallFile();
     bytes.set(Buffer.from(field), at);
     const path = writeBytes(folder, "x.gguf", bytes);
-    const error = mimoErrorOf(
-      () => readHeader(path),
-      "checkpoint_invalid",
-      "checkpoint_unsupported",
-    );
+    const error = mimoErrorOf(() => readHeader(path), "checkpoint_invalid", "checkpoint_unsupported");
     expect(error.message).toMatch(message);
   });
 
@@ -264,24 +205,16 @@ describe("malformed files", () => {
     const bytes = readFileSync(path);
     const withByte = (at: number, byte: number) => () =>
       readHeader(writeBytes(folder, "y.gguf", Buffer.from(bytes).fill(byte, at, at + 1)));
-    expect(mimoErrorOf(withByte(46, 0x61), "checkpoint_invalid").message).toMatch(
-      /distinct keys, found it twice/,
-    );
-    expect(mimoErrorOf(withByte(37, 2), "checkpoint_invalid").message).toMatch(
-      /a \(at byte 37\): expected 0 or 1/,
-    );
-    expect(mimoErrorOf(withByte(32, 0xff), "checkpoint_invalid").message).toMatch(
-      /a name in UTF-8/,
-    );
+    expect(mimoErrorOf(withByte(46, 0x61), "checkpoint_invalid").message).toMatch(/distinct keys, found it twice/);
+    expect(mimoErrorOf(withByte(37, 2), "checkpoint_invalid").message).toMatch(/a \(at byte 37\): expected 0 or 1/);
+    expect(mimoErrorOf(withByte(32, 0xff), "checkpoint_invalid").message).toMatch(/a name in UTF-8/);
 
     await writeGguf(path, {
       metadata: new Map([["general.alignmenT", { type: "u32", value: 3 }]]),
       tensors: [],
     });
     const aligned = writeBytes(folder, "y.gguf", readFileSync(path).fill("t", 48, 49));
-    expect(mimoErrorOf(() => readHeader(aligned), "checkpoint_invalid").message).toMatch(
-      /power of two .* found u32 3/,
-    );
+    expect(mimoErrorOf(() => readHeader(aligned), "checkpoint_invalid").message).toMatch(/power of two .* found u32 3/);
   });
 
   test("a sparse file of endless strings, arrays and tensors is refused early", () => {
@@ -296,21 +229,13 @@ describe("malformed files", () => {
       return mimoErrorOf(() => readHeader(path), "checkpoint_invalid").message;
     };
     const key = [24, 1n] as const;
-    expect(open([[16, 1n], key, [33, 8n], [37, 10n ** 11n]])).toMatch(
-      /length of .* expected at most 134217728/,
-    );
-    expect(open([[16, 1n], key, [33, 8n], [37, 134_217_700n]])).toMatch(
-      /header: expected at most 134217728 bytes/,
-    );
+    expect(open([[16, 1n], key, [33, 8n], [37, 10n ** 11n]])).toMatch(/length of .* expected at most 134217728/);
+    expect(open([[16, 1n], key, [33, 8n], [37, 134_217_700n]])).toMatch(/header: expected at most 134217728 bytes/);
     expect(open([[16, 1n], key, [33, 9n], [37, 0n], [41, 10n ** 10n]])).toMatch(
       /length of .* expected at most 8388608/,
     );
-    expect(open([[16, 65537n]])).toMatch(
-      /metadata count \(at byte 16\): expected at most 65536, found 65537/,
-    );
-    expect(open([[8, 10n ** 6n]])).toMatch(
-      /tensor count \(at byte 8\): expected at most 262144, found 1000000/,
-    );
+    expect(open([[16, 65537n]])).toMatch(/metadata count \(at byte 16\): expected at most 65536, found 65537/);
+    expect(open([[8, 10n ** 6n]])).toMatch(/tensor count \(at byte 8\): expected at most 262144, found 1000000/);
     expect(open([[16, 65536n]])).toMatch(/metadata key 0 \(at byte 32\): expected a name/);
   });
 

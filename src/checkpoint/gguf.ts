@@ -53,8 +53,7 @@ export function readGguf(file: InputFile): GgufHeader {
 
 function readVersion(cursor: GgufCursor): void {
   const magic = cursor.u32("magic");
-  if (magic !== GGUF_MAGIC)
-    throw cursor.error("magic", 4, "the letters GGUF", `0x${magic.toString(16)}`);
+  if (magic !== GGUF_MAGIC) throw cursor.error("magic", 4, "the letters GGUF", `0x${magic.toString(16)}`);
   const version = cursor.u32("version");
   if (version === 2 || version === 3) return;
   // A big-endian file has its version in the upper byte.
@@ -82,16 +81,14 @@ function readValue(cursor: GgufCursor, key: string): GgufValue {
   const type = readType(cursor, key);
   if (type !== "array") return { type, value: cursor.item(type, key) };
   const itemType = readType(cursor, `${key} (items)`);
-  if (itemType === "array")
-    throw unsupported(cursor.file.path, key, "an array of plain items", "an array of arrays");
+  if (itemType === "array") throw unsupported(cursor.file.path, key, "an array of plain items", "an array of arrays");
   return { type, itemType, value: cursor.items(itemType, key) };
 }
 
 function readType(cursor: GgufCursor, key: string): GgufItemType | "array" {
   const code = cursor.u32(`type of ${key}`);
   const type = GGUF_TYPES[code];
-  if (type === undefined)
-    throw cursor.error(`type of ${key}`, 4, `a type below ${GGUF_TYPES.length}`, String(code));
+  if (type === undefined) throw cursor.error(`type of ${key}`, 4, `a type below ${GGUF_TYPES.length}`, String(code));
   return type;
 }
 
@@ -115,12 +112,7 @@ function readTensor(cursor: GgufCursor, index: number, alignment: number): Tenso
   const name = cursor.name(`name of tensor ${index}`);
   const numDimensions = cursor.u32(`${name}: dimensions`);
   if (numDimensions > MAX_DIMENSIONS) {
-    throw cursor.error(
-      `${name}: dimensions`,
-      4,
-      `at most ${MAX_DIMENSIONS}`,
-      String(numDimensions),
-    );
+    throw cursor.error(`${name}: dimensions`, 4, `at most ${MAX_DIMENSIONS}`, String(numDimensions));
   }
   const shape: number[] = [];
   for (let i = 0; i < numDimensions; i++) {
@@ -133,22 +125,11 @@ function readTensor(cursor: GgufCursor, index: number, alignment: number): Tenso
   if (type === undefined || "unsupported" in type) {
     const found = type === undefined ? `unknown type ${code}` : type.unsupported;
     const expected = `one of ${readableTypes()}`;
-    throw unsupported(
-      path,
-      `${name}: type`,
-      expected,
-      found,
-      "Choose a file with another quantisation.",
-    );
+    throw unsupported(path, `${name}: type`, expected, found, "Choose a file with another quantisation.");
   }
   const byteLength = tensorBytes(type.dtype, shape);
   if (byteLength === undefined) {
-    throw invalid(
-      path,
-      `${name}: shape`,
-      `rows of whole ${type.dtype} blocks, below 2^53 bytes`,
-      formatShape(shape),
-    );
+    throw invalid(path, `${name}: shape`, `rows of whole ${type.dtype} blocks, below 2^53 bytes`, formatShape(shape));
   }
   const byteOffset = cursor.count(`${name}: offset`, size);
   if (byteOffset % alignment !== 0) {
@@ -158,9 +139,7 @@ function readTensor(cursor: GgufCursor, index: number, alignment: number): Tenso
 }
 
 function readableTypes(): string {
-  return [...TENSOR_TYPES.values()]
-    .flatMap((type) => ("dtype" in type ? [type.dtype] : []))
-    .join(", ");
+  return [...TENSOR_TYPES.values()].flatMap((type) => ("dtype" in type ? [type.dtype] : [])).join(", ");
 }
 
 function requireDistinct(tensors: readonly TensorInfo[], file: InputFile): void {
@@ -186,13 +165,7 @@ function requireDisjointRanges(tensors: readonly TensorInfo[], file: InputFile):
     end = byteOffset + byteLength;
     if (end > file.size) {
       const remedy = "The file may be incomplete: download or copy it again.";
-      throw invalid(
-        file.path,
-        `${name}: data`,
-        `bytes up to ${end}`,
-        `a file of ${file.size}`,
-        remedy,
-      );
+      throw invalid(file.path, `${name}: data`, `bytes up to ${end}`, `a file of ${file.size}`, remedy);
     }
   }
 }

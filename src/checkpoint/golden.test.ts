@@ -63,9 +63,7 @@ describe.each(GGUF_CASES)("%s", (name) => {
   test("every tensor decodes to the weights it was made from", () => {
     using original = openCheckpoint(`${GOLDEN}gguf-bf16`);
     using checkpoint = openCheckpoint(`${GOLDEN}${name}/model.gguf`);
-    expect([...checkpoint.tensors.keys()].toSorted()).toEqual(
-      [...original.tensors.keys()].toSorted(),
-    );
+    expect([...checkpoint.tensors.keys()].toSorted()).toEqual([...original.tensors.keys()].toSorted());
     expect(checkpoint.metadata.get("general.architecture")).toEqual({
       type: "string",
       value: "mimo2",
@@ -74,9 +72,7 @@ describe.each(GGUF_CASES)("%s", (name) => {
       const source = original.tensors.get(info.name)!;
       expect(info.shape).toEqual(source.shape);
       const error = relativeError(decode(checkpoint, info), decode(original, source));
-      expect(error, `${info.name} (${info.dtype})`).toBeLessThanOrEqual(
-        ERROR_BOUNDS[info.dtype] ?? 0,
-      );
+      expect(error, `${info.name} (${info.dtype})`).toBeLessThanOrEqual(ERROR_BOUNDS[info.dtype] ?? 0);
     }
   });
 });
@@ -93,9 +89,7 @@ describe("encoders against llama-quantize, on the same weights", () => {
       const decoded = new Float32Array(weights.length);
       encodeBlocks(info.dtype, weights, encoded);
       decodeBlocks(info.dtype, encoded, decoded);
-      expect(relativeError(decoded, weights), `${info.name} (${info.dtype})`).toBeLessThan(
-        1.02 * theirs,
-      );
+      expect(relativeError(decoded, weights), `${info.name} (${info.dtype})`).toBeLessThan(1.02 * theirs);
     }
   });
 });
@@ -104,9 +98,7 @@ describe.each(HF_CASES)("%s", (name) => {
   test("opens, with its configuration and all tensors readable", () => {
     using checkpoint = openCheckpoint(GOLDEN + name);
     expect(checkpoint.config).toHaveProperty("hybrid_layer_pattern");
-    expect([...checkpoint.tensors.keys()].some((tensor) => tensor.startsWith("model.mtp."))).toBe(
-      true,
-    );
+    expect([...checkpoint.tensors.keys()].some((tensor) => tensor.startsWith("model.mtp."))).toBe(true);
     for (const info of checkpoint.tensors.values()) {
       expect(decode(checkpoint, info).every(Number.isFinite)).toBe(true);
     }

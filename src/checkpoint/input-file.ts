@@ -35,14 +35,9 @@ export class InputFile {
       const length = Math.min(target.length - done, MAX_BYTES_PER_CALL);
       const count = this.#readOnce(target, done, length, position + done);
       if (count === 0) {
-        throw new MimoError(
-          "io_failed",
-          `${this.path}: ended at byte ${position + done}, it was longer when opened`,
-          {
-            remedy:
-              "Something shortened the file while it was in use: restore it and open it again.",
-          },
-        );
+        throw new MimoError("io_failed", `${this.path}: ended at byte ${position + done}, it was longer when opened`, {
+          remedy: "Something shortened the file while it was in use: restore it and open it again.",
+        });
       }
       done += count;
     }

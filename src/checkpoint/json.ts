@@ -17,8 +17,7 @@ const COMMA = 0x2c;
 /** The object in a JSON file. */
 export function readJsonObject(path: string): JsonObject {
   using file = new InputFile(path);
-  if (file.size > MAX_BYTES)
-    throw invalid(path, "size", `at most ${MAX_BYTES} bytes`, String(file.size));
+  if (file.size > MAX_BYTES) throw invalid(path, "size", `at most ${MAX_BYTES} bytes`, String(file.size));
   return parseJsonObject(file.read(0, file.size), path, "JSON");
 }
 
@@ -30,19 +29,13 @@ export function parseJsonObject(bytes: Uint8Array, file: string, field: string):
     const byte = bytes[i];
     if (byte === COMMA || byte === OPEN_BRACE || byte === OPEN_BRACKET) numValues++;
   }
-  if (numValues > MAX_VALUES)
-    throw invalid(file, field, `at most ${MAX_VALUES} values`, String(numValues));
+  if (numValues > MAX_VALUES) throw invalid(file, field, `at most ${MAX_VALUES} values`, String(numValues));
 
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (thrown) {
-    throw invalid(
-      file,
-      field,
-      "JSON in UTF-8",
-      thrown instanceof Error ? thrown.message : String(thrown),
-    );
+    throw invalid(file, field, "JSON in UTF-8", thrown instanceof Error ? thrown.message : String(thrown));
   }
   if (!isJsonObject(value)) throw invalid(file, field, "a JSON object", describe(value));
   return value;
@@ -57,10 +50,7 @@ export function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (isJsonObject(value)) return "an object";
   // Nested values are not printed: JSON.stringify recurses, and a hostile file nests deeper than the stack.
-  if (
-    Array.isArray(value) &&
-    (value.length > 8 || value.some((item) => typeof item === "object"))
-  ) {
+  if (Array.isArray(value) && (value.length > 8 || value.some((item) => typeof item === "object"))) {
     return `an array of ${value.length}`;
   }
   const text = JSON.stringify(value);

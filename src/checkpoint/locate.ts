@@ -36,13 +36,7 @@ function locateFile(path: string): CheckpointFiles {
   if (PICKLE_NAME.test(path)) throw pickleError(path, basename(path));
   if (path.endsWith(".safetensors")) {
     const remedy = `Give the folder that holds it: ${dirname(path)}`;
-    throw invalid(
-      path,
-      "path",
-      "a folder with config.json and weights, or a .gguf file",
-      "one weight file",
-      remedy,
-    );
+    throw invalid(path, "path", "a folder with config.json and weights, or a .gguf file", "one weight file", remedy);
   }
   const folder = dirname(path);
   const names = namesOfSet(basename(path));
@@ -61,26 +55,14 @@ function locateFolder(folder: string): CheckpointFiles {
   const pickle = names.find((name) => PICKLE_NAME.test(name));
   if (pickle !== undefined) throw pickleError(folder, pickle);
   const remedy = "Give a Hugging Face folder (config.json and *.safetensors) or a .gguf file.";
-  throw invalid(
-    folder,
-    "folder",
-    "*.safetensors or *.gguf",
-    listNames(names) || "an empty folder",
-    remedy,
-  );
+  throw invalid(folder, "folder", "*.safetensors or *.gguf", listNames(names) || "an empty folder", remedy);
 }
 
 /** All safetensors files of the folder: MTP heads come in a shard of their own that an index may not list. */
 function locateSafetensors(folder: string, present: ReadonlySet<string>): CheckpointFiles {
   if (!present.has(CONFIG_NAME)) {
     const remedy = "Download config.json of the same model into the folder.";
-    throw invalid(
-      folder,
-      CONFIG_NAME,
-      "the model's configuration beside its weights",
-      "no such file",
-      remedy,
-    );
+    throw invalid(folder, CONFIG_NAME, "the model's configuration beside its weights", "no such file", remedy);
   }
   const index = present.has(INDEX_NAME) ? readIndex(containedPath(folder, INDEX_NAME)) : undefined;
   const names = [...present].filter((name) => name.endsWith(".safetensors"));
@@ -111,12 +93,7 @@ function readIndex(path: string): ReadonlyMap<string, string> {
   const index = new Map<string, string>();
   for (const [tensor, name] of Object.entries(weightMap)) {
     if (typeof name !== "string" || !/^[^/\\\0]+\.safetensors$/.test(name)) {
-      throw invalid(
-        path,
-        `weight_map.${tensor}`,
-        "the name of a .safetensors file in the same folder",
-        describe(name),
-      );
+      throw invalid(path, `weight_map.${tensor}`, "the name of a .safetensors file in the same folder", describe(name));
     }
     index.set(tensor, name);
   }
@@ -128,32 +105,18 @@ function namesOfSet(name: string): readonly string[] | undefined {
   const [, stem, number, count, extension] = SHARD_NAME.exec(name) ?? [];
   if (Number(number) < 1 || !(Number(number) <= Number(count))) return undefined;
   const digits = (i: number) => String(i).padStart(5, "0");
-  return Array.from(
-    { length: Number(count) },
-    (_, i) => `${stem}${digits(i + 1)}-of-${count}${extension}`,
-  );
+  return Array.from({ length: Number(count) }, (_, i) => `${stem}${digits(i + 1)}-of-${count}${extension}`);
 }
 
-function requirePresent(
-  folder: string,
-  names: readonly string[],
-  present: ReadonlySet<string>,
-): void {
+function requirePresent(folder: string, names: readonly string[], present: ReadonlySet<string>): void {
   const missing = names.filter((name) => !present.has(name));
   if (missing.length === 0) return;
   const remedy = "Download the missing files into the same folder.";
-  throw invalid(
-    folder,
-    "weights",
-    `${names.length} files`,
-    `${listNames(missing)} missing`,
-    remedy,
-  );
+  throw invalid(folder, "weights", `${names.length} files`, `${listNames(missing)} missing`, remedy);
 }
 
 function pickleError(path: string, name: string): MimoError {
-  const remedy =
-    "Pickle files can run code when loaded. Download the model as safetensors or GGUF, or convert it.";
+  const remedy = "Pickle files can run code when loaded. Download the model as safetensors or GGUF, or convert it.";
   return unsupported(path, "weights", "*.safetensors or *.gguf", name, remedy);
 }
 

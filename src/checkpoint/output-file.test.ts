@@ -60,12 +60,8 @@ test("a folder that does not exist", async () => {
 });
 
 test("quantised types are refused by safetensors", async () => {
-  const written = writeSafetensors(join(temporaryFolder(), "x"), [
-    patternTensor("a", "q8_0", [32]),
-  ]);
-  await expect(written).rejects.toThrow(
-    /a: expected one of f32, f16, bf16, f8_e4m3, i32, found q8_0/,
-  );
+  const written = writeSafetensors(join(temporaryFolder(), "x"), [patternTensor("a", "q8_0", [32])]);
+  await expect(written).rejects.toThrow(/a: expected one of f32, f16, bf16, f8_e4m3, i32, found q8_0/);
 });
 
 test("sharded sets refuse a folder with other weights, and replace their own", async () => {

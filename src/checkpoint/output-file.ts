@@ -14,10 +14,7 @@ export interface OutputFile {
 }
 
 /** Throws `io_failed` (disk full, no permission …), `aborted`, or what a chunk's producer throws. */
-export async function writeFiles(
-  files: readonly OutputFile[],
-  signal?: AbortSignal,
-): Promise<void> {
+export async function writeFiles(files: readonly OutputFile[], signal?: AbortSignal): Promise<void> {
   const parts: string[] = [];
   try {
     for (const file of files) {

@@ -8,12 +8,7 @@ import { MimoError } from "../util/errors.ts";
 import { fileSystemError, listNames } from "./errors.ts";
 import { writeFiles, type OutputFile } from "./output-file.ts";
 import { SAFETENSORS_DTYPES } from "./safetensors.ts";
-import {
-  exactChunks,
-  requireDistinctNames,
-  sourceBytes,
-  type TensorSource,
-} from "./tensor-info.ts";
+import { exactChunks, requireDistinctNames, sourceBytes, type TensorSource } from "./tensor-info.ts";
 
 export interface WriteSafetensorsOptions {
   /** Free text pairs kept in the header. */
@@ -62,11 +57,7 @@ export async function writeShardedSafetensors(
   await writeFiles(files, options.signal);
 }
 
-function safetensorsFile(
-  path: string,
-  tensors: readonly TensorSource[],
-  options: WriteSafetensorsOptions,
-): OutputFile {
+function safetensorsFile(path: string, tensors: readonly TensorSource[], options: WriteSafetensorsOptions): OutputFile {
   requireDistinctNames(tensors);
   const header = encodeHeader(tensors, options.metadata ?? {});
   return {
@@ -78,22 +69,15 @@ function safetensorsFile(
   };
 }
 
-function encodeHeader(
-  tensors: readonly TensorSource[],
-  metadata: Readonly<Record<string, string>>,
-): Uint8Array {
+function encodeHeader(tensors: readonly TensorSource[], metadata: Readonly<Record<string, string>>): Uint8Array {
   const entries: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) entries.push(["__metadata__", metadata]);
   let end = 0;
   for (const tensor of tensors) {
-    if (tensor.name === "__metadata__")
-      throw new MimoError("invalid_argument", "__metadata__ cannot name a tensor.");
+    if (tensor.name === "__metadata__") throw new MimoError("invalid_argument", "__metadata__ cannot name a tensor.");
     const begin = end;
     end += sourceBytes(tensor);
-    entries.push([
-      tensor.name,
-      { dtype: formatDType(tensor), shape: tensor.shape, data_offsets: [begin, end] },
-    ]);
+    entries.push([tensor.name, { dtype: formatDType(tensor), shape: tensor.shape, data_offsets: [begin, end] }]);
   }
   // Object.fromEntries defines own properties, so that a tensor named __proto__ stays a tensor.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
@@ -108,19 +92,12 @@ function formatDType(tensor: TensorSource): string {
   const found = Object.entries(SAFETENSORS_DTYPES).find(([, dtype]) => dtype === tensor.dtype);
   if (found !== undefined) return found[0];
   const expected = Object.values(SAFETENSORS_DTYPES).join(", ");
-  throw new MimoError(
-    "invalid_argument",
-    `${tensor.name}: expected one of ${expected}, found ${tensor.dtype}`,
-    {
-      remedy: "Quantised types are stored in GGUF files.",
-    },
-  );
+  throw new MimoError("invalid_argument", `${tensor.name}: expected one of ${expected}, found ${tensor.dtype}`, {
+    remedy: "Quantised types are stored in GGUF files.",
+  });
 }
 
-function splitIntoShards(
-  tensors: readonly TensorSource[],
-  maxShardBytes: number,
-): TensorSource[][] {
+function splitIntoShards(tensors: readonly TensorSource[], maxShardBytes: number): TensorSource[][] {
   const shards: TensorSource[][] = [[]];
   let shardBytes = 0;
   for (const tensor of tensors) {
@@ -141,14 +118,8 @@ function shardName(index: number, count: number): string {
   return `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
 }
 
-function indexFile(
-  path: string,
-  shards: readonly (readonly TensorSource[])[],
-  names: readonly string[],
-): OutputFile {
-  const weightMap = shards.flatMap((shard, i) =>
-    shard.map(({ name }) => [name, names[i]!] as const),
-  );
+function indexFile(path: string, shards: readonly (readonly TensorSource[])[], names: readonly string[]): OutputFile {
+  const weightMap = shards.flatMap((shard, i) => shard.map(({ name }) => [name, names[i]!] as const));
   const totalBytes = shards.flat().reduce((sum, tensor) => sum + sourceBytes(tensor), 0);
   const index = { metadata: { total_size: totalBytes }, weight_map: Object.fromEntries(weightMap) };
   return { path, chunks: () => [new TextEncoder().encode(`${JSON.stringify(index, null, 2)}\n`)] };
@@ -162,15 +133,9 @@ async function prepareFolder(folder: string, names: ReadonlySet<string>): Promis
   } catch (thrown) {
     throw fileSystemError(thrown, folder);
   }
-  const others = present.filter(
-    (name) => (name.endsWith(".safetensors") || name === INDEX_NAME) && !names.has(name),
-  );
+  const others = present.filter((name) => (name.endsWith(".safetensors") || name === INDEX_NAME) && !names.has(name));
   if (others.length === 0) return;
-  throw new MimoError(
-    "invalid_argument",
-    `${folder}: expected no other weights, found ${listNames(others)}`,
-    {
-      remedy: "Choose an empty folder, or remove the other files.",
-    },
-  );
+  throw new MimoError("invalid_argument", `${folder}: expected no other weights, found ${listNames(others)}`, {
+    remedy: "Choose an empty folder, or remove the other files.",
+  });
 }

@@ -42,8 +42,7 @@ export function readSafetensors(file: InputFile): SafetensorsHeader {
 }
 
 function readHeaderLength(file: InputFile): number {
-  if (file.size < 8)
-    throw invalid(file.path, "header length", "8 bytes", `a file of ${file.size}`, INCOMPLETE);
+  if (file.size < 8) throw invalid(file.path, "header length", "8 bytes", `a file of ${file.size}`, INCOMPLETE);
   const bytes = file.read(0, 8);
   const length = new DataView(bytes.buffer).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
@@ -59,12 +58,10 @@ function readHeaderLength(file: InputFile): number {
 const INCOMPLETE = "The file may be incomplete: download or copy it again.";
 
 function readMetadata(value: unknown, file: InputFile): ReadonlyMap<string, string> {
-  if (!isJsonObject(value))
-    throw invalid(file.path, "__metadata__", "an object of strings", describe(value));
+  if (!isJsonObject(value)) throw invalid(file.path, "__metadata__", "an object of strings", describe(value));
   const metadata = new Map<string, string>();
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== "string")
-      throw invalid(file.path, `__metadata__.${key}`, "a string", describe(text));
+    if (typeof text !== "string") throw invalid(file.path, `__metadata__.${key}`, "a string", describe(text));
     metadata.set(key, text);
   }
   return metadata;
@@ -98,10 +95,8 @@ function readEntry(name: string, entry: unknown, dataStart: number, file: InputF
 }
 
 function readDType(name: string, value: unknown, file: InputFile): DType {
-  if (typeof value !== "string")
-    throw invalid(file.path, `${name}.dtype`, "a string", describe(value));
-  if (Object.hasOwn(SAFETENSORS_DTYPES, value))
-    return SAFETENSORS_DTYPES[value as keyof typeof SAFETENSORS_DTYPES];
+  if (typeof value !== "string") throw invalid(file.path, `${name}.dtype`, "a string", describe(value));
+  if (Object.hasOwn(SAFETENSORS_DTYPES, value)) return SAFETENSORS_DTYPES[value as keyof typeof SAFETENSORS_DTYPES];
   const expected = `one of ${Object.keys(SAFETENSORS_DTYPES).join(", ")}`;
   throw unsupported(file.path, `${name}.dtype`, expected, describe(value));
 }
@@ -110,14 +105,8 @@ function readDType(name: string, value: unknown, file: InputFile): DType {
  * The format allows neither gaps nor overlaps. This also catches duplicate names, of which JSON keeps only the last:
  * the bytes of the others belong to nobody.
  */
-function requireFullCover(
-  tensors: readonly TensorInfo[],
-  dataStart: number,
-  file: InputFile,
-): void {
-  const inFileOrder = tensors.toSorted(
-    (a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength,
-  );
+function requireFullCover(tensors: readonly TensorInfo[], dataStart: number, file: InputFile): void {
+  const inFileOrder = tensors.toSorted((a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength);
   let next = dataStart;
   for (const { name, byteOffset, byteLength } of inFileOrder) {
     if (byteOffset !== next) {

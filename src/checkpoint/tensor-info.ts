@@ -55,10 +55,7 @@ export async function* exactChunks(source: TensorSource): AsyncGenerator<Uint8Ar
   }
   if (done !== expected) {
     const found = done > expected ? "more" : String(done);
-    throw new MimoError(
-      "invalid_argument",
-      `${source.name}: expected ${expected} bytes, found ${found}`,
-    );
+    throw new MimoError("invalid_argument", `${source.name}: expected ${expected} bytes, found ${found}`);
   }
 }
 
@@ -66,8 +63,7 @@ export async function* exactChunks(source: TensorSource): AsyncGenerator<Uint8Ar
 export function requireDistinctNames(sources: readonly TensorSource[]): void {
   const names = new Set<string>();
   for (const { name } of sources) {
-    if (names.has(name))
-      throw new MimoError("invalid_argument", `${name}: expected distinct names, found it twice`);
+    if (names.has(name)) throw new MimoError("invalid_argument", `${name}: expected distinct names, found it twice`);
     names.add(name);
   }
 }

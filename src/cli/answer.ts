@@ -2,7 +2,7 @@
 //
 // An interruption is no error here: what was written until then is the answer, and `isComplete` says so.
 
-import type { FinishReason, GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "../api/events.ts";
+import type { GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "../api/events.ts";
 import { MimoError } from "../util/errors.ts";
 import { significant } from "./format.ts";
 import type { Output } from "./output.ts";
@@ -14,7 +14,7 @@ export interface Answer {
   readonly toolCalls: { readonly raw: string; readonly call: ParsedToolCall }[];
   readonly logprobs: TokenLogprobs[];
   /** Undefined where the answer was stopped from outside. */
-  end: { readonly finishReason: FinishReason; readonly usage: Usage } | undefined;
+  end: Extract<GenerationEvent, { type: "done" }> | undefined;
 }
 
 export interface AnswerSinks {
@@ -47,7 +47,7 @@ function collect(answer: Answer, event: GenerationEvent): void {
   else if (event.type === "reasoning") answer.reasoning += event.text;
   else if (event.type === "tool_call_end") answer.toolCalls.push({ raw: event.raw, call: event.call });
   else if (event.type === "logprobs") answer.logprobs.push(...event.tokens);
-  else if (event.type === "done") answer.end = { finishReason: event.finishReason, usage: event.usage };
+  else if (event.type === "done") answer.end = event;
 }
 
 /** Keeps reasoning, text and calls apart by lines. */

@@ -16,7 +16,6 @@ import { type DType, KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
 import { numElements } from "../tensor/shape.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { defined } from "../util/assert.ts";
-import { toMimoError } from "../util/errors.ts";
 
 export interface Inspection {
   readonly path: string;
@@ -78,7 +77,7 @@ const KV_CONTEXTS: readonly number[] = [4096, 32_768, 262_144];
 export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
   const { config, numMtpHeads: announced, warnings } = parseConfig(checkpoint);
   const numMtpHeads = countMtpHeads(checkpoint, config);
-  const { tokenizer, problem } = readTokenizer(checkpoint);
+  const { tokenizer, problem } = loadTokenizer(checkpoint);
   return {
     path: checkpoint.path,
     format: checkpoint.format,
@@ -90,7 +89,7 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
     numMtpHeads,
     kvCache: KV_DTYPES.map((dtype) => kvCacheSizes(config, numMtpHeads, dtype)),
     tokenizer: tokenizer === undefined ? null : summarizeTokenizer(tokenizer, config),
-    warnings: [...warnings, ...problem, ...mtpWarnings(announced, numMtpHeads)],
+    warnings: [...warnings, ...(problem === undefined ? [] : [problem]), ...mtpWarnings(announced, numMtpHeads)],
   };
 }
 
@@ -103,20 +102,6 @@ function architectureOf({ format, config, metadata }: Checkpoint): string {
   if (format === "gguf") return String(metadata.get("general.architecture")?.value);
   const [architecture] = Array.isArray(config?.["architectures"]) ? (config["architectures"] as unknown[]) : [];
   return String(architecture ?? config?.["model_type"]);
-}
-
-/** A tokenizer that cannot be read is a warning here: everything else can still be told. */
-function readTokenizer(checkpoint: Checkpoint): {
-  readonly tokenizer: Tokenizer | undefined;
-  readonly problem: string[];
-} {
-  try {
-    const tokenizer = loadTokenizer(checkpoint);
-    const problem = tokenizer === undefined ? ["There is no tokenizer: the model takes and gives token ids only."] : [];
-    return { tokenizer, problem };
-  } catch (thrown) {
-    return { tokenizer: undefined, problem: [`The tokenizer cannot be used: ${toMimoError(thrown).message}`] };
-  }
 }
 
 function mtpWarnings(announced: number | undefined, found: number): string[] {
@@ -170,7 +155,7 @@ function tensorOwners(checkpoint: Checkpoint, config: ModelConfig, numMtpHeads: 
   for (const parameter of listParameters(config, numMtpHeads)) {
     const numNames = dialect.stackedExperts ? 1 : parameter.count;
     for (let i = 0; i < numNames; i++) for (const name of parameter.names(dialect, i)) own(name, parameter);
-    if (parameter.attention !== undefined) own(parameter.attention.names(dialect).qkv, parameter);
+    if (parameter.projection !== undefined) own(parameter.projection.names(dialect).qkv, parameter);
   }
   return owners;
 }

@@ -10,6 +10,7 @@ import { HUGGING_FACE_TYPES } from "../model/config-writers.ts";
 import { parseConfig } from "../model/parse-config.ts";
 import { PRESETS } from "../model/presets.ts";
 import { DTYPES, isDType } from "../tensor/dtype.ts";
+import { defined } from "../util/assert.ts";
 import { initCheckpoint, type InitOptions } from "./init.ts";
 import type { Progress } from "./output.ts";
 import type { TargetType } from "./target.ts";
@@ -80,7 +81,7 @@ test("a folder has the published files: MTP heads apart, listed in the index", a
 
 test.each(["model", "model.gguf"])("%s carries the byte tokenizer and ends turns with its tokens", async (name) => {
   using checkpoint = openCheckpoint(await initTiny(name));
-  const tokenizer = loadTokenizer(checkpoint)!;
+  const tokenizer = defined(loadTokenizer(checkpoint).tokenizer, "the tokenizer of a new checkpoint");
   expect(tokenizer.decode(tokenizer.encode("Grüße, 世界!"))).toBe("Grüße, 世界!");
   const { config } = parseConfig(checkpoint);
   expect(tokenizer.eosIds).toEqual(expect.arrayContaining([...config.eosTokenIds]));

@@ -17,7 +17,7 @@ export type BlockDType = Exclude<DType, PlainDType | "i32">;
 interface BlockLayout {
   /** Byte of the f16 scale. */
   readonly scale: number;
-  /** An f16 that a constant share of all weights: byte, and its value in scales. It centres codes from 0 on. */
+  /** A second f16 that shifts all weights, so that codes from 0 on are centred: its byte, and its value in scales. */
   readonly offset?: { readonly at: number; readonly inScales: number };
   /** Scales of sub-blocks, set to one value: first byte, and the bytes. */
   readonly subScales?: { readonly at: number; readonly bytes: readonly number[] };

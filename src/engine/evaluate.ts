@@ -65,22 +65,33 @@ export function* evaluate(runner: ModelRunner, request: EvaluateRequest): Genera
 function checkRequest(runner: ModelRunner, { ids, mtpHead }: EvaluateRequest): void {
   const { cache, model } = runner;
   const { vocabSize } = model.config;
-  if (ids.length === 0) throw new MimoError("invalid_argument", "There are no token ids to evaluate.", { param: "ids" });
+  if (ids.length === 0)
+    throw new MimoError("invalid_argument", "There are no token ids to evaluate.", { param: "ids" });
   const odd = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
   if (odd !== undefined) {
-    throw new MimoError("invalid_argument", `Token ${odd} is outside the vocabulary of ${vocabSize}.`, { param: "ids" });
-  }
-  if (mtpHead !== undefined && (!Number.isInteger(mtpHead) || mtpHead < 0 || mtpHead >= model.numMtpHeads)) {
-    throw new MimoError("invalid_argument", `MTP head ${mtpHead} does not exist; the model has ${model.numMtpHeads}.`, { param: "mtp" });
-  }
-  if (ids.length > cache.options.maxTokens) {
-    throw new MimoError("context_length_exceeded", `The text has ${ids.length} tokens; the context holds ${cache.options.maxTokens}.`, {
+    throw new MimoError("invalid_argument", `Token ${odd} is outside the vocabulary of ${vocabSize}.`, {
       param: "ids",
-      remedy: "Load the model with a larger contextLength.",
     });
   }
+  if (mtpHead !== undefined && (!Number.isInteger(mtpHead) || mtpHead < 0 || mtpHead >= model.numMtpHeads)) {
+    throw new MimoError("invalid_argument", `MTP head ${mtpHead} does not exist; the model has ${model.numMtpHeads}.`, {
+      param: "mtp",
+    });
+  }
+  if (ids.length > cache.options.maxTokens) {
+    throw new MimoError(
+      "context_length_exceeded",
+      `The text has ${ids.length} tokens; the context holds ${cache.options.maxTokens}.`,
+      {
+        param: "ids",
+        remedy: "Load the model with a larger contextLength.",
+      },
+    );
+  }
   if (cache.numFreeSequences === 0) {
-    throw new MimoError("overloaded", "Every sequence slot is in use.", { remedy: "Wait for a running request to end." });
+    throw new MimoError("overloaded", "Every sequence slot is in use.", {
+      remedy: "Wait for a running request to end.",
+    });
   }
 }
 

@@ -72,7 +72,10 @@ export class ModelRunner implements Disposable {
 
 export function cacheGeometry(config: ModelConfig, numMtpHeads: number): CacheGeometry {
   return {
-    layers: config.layers.map(({ attention }) => ({ ...config.attention[attention], sliding: attention === "sliding" })),
+    layers: config.layers.map(({ attention }) => ({
+      ...config.attention[attention],
+      sliding: attention === "sliding",
+    })),
     numMtpHeads,
     window: Math.max(1, config.attention.sliding.window),
     hiddenSize: config.hiddenSize,

@@ -36,6 +36,7 @@ export class Scheduler {
   readonly #waiting: Sequence[] = [];
   /** In order of arrival. */
   readonly #running: Sequence[] = [];
+  #turn = 0;
 
   constructor(cache: HybridCache, options: SchedulerOptions) {
     this.#cache = cache;
@@ -77,13 +78,21 @@ export class Scheduler {
     const pending = (sequence: Sequence): number => sequence.tokens.length - this.#cached(sequence);
     const decoding = this.#running.filter((sequence) => pending(sequence) === 1);
     const prompts = this.#running.filter((sequence) => pending(sequence) > 1);
-    for (const sequence of decoding) this.#planDecode(sequence, plan);
+    for (const sequence of this.#inTurn(decoding)) this.#planDecode(sequence, plan);
     for (const sequence of prompts) this.#planPrompt(sequence, plan);
     // Whoever just gave its memory back must not take it again in the same step.
     while (plan.budget > 0 && plan.preempted.size === 0 && this.#admit()) {
       this.#planPrompt(defined(this.#running.at(-1), "the admitted sequence"), plan);
     }
     return plan.rows.filter(({ sequence }) => !plan.preempted.has(sequence));
+  }
+
+  /** Where not all fit into a step, each step begins with another sequence. */
+  #inTurn(sequences: readonly Sequence[]): readonly Sequence[] {
+    const rows = sequences.reduce((sum, { drafts }) => sum + 1 + drafts.length, 0);
+    if (rows <= this.#options.maxRows) return sequences;
+    const first = this.#turn++ % sequences.length;
+    return [...sequences.slice(first), ...sequences.slice(0, first)];
   }
 
   #planDecode(sequence: Sequence, plan: Plan): void {

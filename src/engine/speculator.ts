@@ -45,7 +45,9 @@ export class Speculator {
     const { cache, model } = this.#runner;
     const targets = planned.flatMap(({ sequence, position, tokens }) =>
       tokens.map((_, i) =>
-        sequence.cacheId === undefined || i < tokens.length - RING_SLACK ? -1 : cache.hiddenRow(cacheId(sequence), position + i),
+        sequence.cacheId === undefined || i < tokens.length - RING_SLACK
+          ? -1
+          : cache.hiddenRow(cacheId(sequence), position + i),
       ),
     );
     // Before the ring takes this pass's hidden states, prompts use those of the pass before.
@@ -65,9 +67,10 @@ export class Speculator {
     let previous: { readonly out: Tensor; readonly spans: readonly HeadSpan[] } | undefined;
     for (let head = 0; head < numHeads && sequences.length > 0; head++) {
       const spans = sequences.map((sequence) => this.#draftSpan(sequence, head, numHeads));
-      const source = this.#mode === "chained" && previous !== undefined
-        ? { tensor: previous.out, rows: Int32Array.from({ length: countRows(spans) }, (_, i) => i) }
-        : this.#savedHidden(spans);
+      const source =
+        this.#mode === "chained" && previous !== undefined
+          ? { tensor: previous.out, rows: Int32Array.from({ length: countRows(spans) }, (_, i) => i) }
+          : this.#savedHidden(spans);
       const out = this.#forward(head, spans, source);
       this.#sample(head, spans, out);
       previous = { out, spans };
@@ -78,7 +81,8 @@ export class Speculator {
   #draftSpan(sequence: Sequence, head: number, numHeads: number): HeadSpan {
     const to = this.#cached(sequence);
     // Chained heads read each other's rows, so they all start where the last of them must.
-    const cached = this.#mode === "chained" ? Math.min(...sequence.mtpCached.slice(0, numHeads)) : sequence.mtpCached[head]!;
+    const cached =
+      this.#mode === "chained" ? Math.min(...sequence.mtpCached.slice(0, numHeads)) : sequence.mtpCached[head]!;
     return { sequence, from: Math.max(cached, to - RING_SLACK, 0), to };
   }
 
@@ -152,7 +156,11 @@ export class Speculator {
         return defined(sequence.tokens[index] ?? sequence.drafts[index - sequence.tokens.length], "a drafted token");
       }),
     );
-    const rowSpans = spans.map(({ sequence, from, to }): RowSpan => ({ sequence: cacheId(sequence), position: from, count: to - from }));
+    const rowSpans = spans.map(({ sequence, from, to }): RowSpan => ({
+      sequence: cacheId(sequence),
+      position: from,
+      count: to - from,
+    }));
     return { tokens: Int32Array.from(tokens), ring: this.#runner.cache.planRings(rowSpans) };
   }
 

@@ -35,7 +35,10 @@ class EngineWorker {
     const { threads, variant } = options;
     this.#backend =
       options.backend === "cpu"
-        ? createCpuBackend({ ...(threads === undefined ? {} : { threads }), ...(variant === undefined ? {} : { variant }) })
+        ? createCpuBackend({
+            ...(threads === undefined ? {} : { threads }),
+            ...(variant === undefined ? {} : { variant }),
+          })
         : createReferenceBackend();
     this.#checkpoint = openCheckpoint(options.path);
     const { contextLength } = parseConfig(this.#checkpoint).config;
@@ -118,7 +121,10 @@ class EngineWorker {
       floats += next.value.values.length;
     }
     if (done) this.#evaluations.delete(id);
-    send({ type: "rows", id, rows, done }, rows.map(({ values }) => values.buffer as ArrayBuffer));
+    send(
+      { type: "rows", id, rows, done },
+      rows.map(({ values }) => values.buffer as ArrayBuffer),
+    );
   }
 
   #close(): void {

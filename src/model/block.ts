@@ -51,7 +51,12 @@ function attend(context: BlockContext, { x, weights, cache }: BlockIo): void {
   const normed = workspace.tensor("normed", "f32", x.shape);
   rmsNorm(backend, { x, weight: weights.inputNorm, out: normed, epsilon: config.rmsNormEpsilon });
 
-  linear(backend, { x: normed, weight: weights.attention.q, out: workspace.tensor("q", "f32", [T, N * H]), activations });
+  linear(backend, {
+    x: normed,
+    weight: weights.attention.q,
+    out: workspace.tensor("q", "f32", [T, N * H]),
+    activations,
+  });
   const q = workspace.tensor("q", "f32", [T, N, H]);
   rope(backend, { x: q, table: context.ropeTable });
   const { k, v } = keysAndValues(context, normed, weights);
@@ -83,8 +88,18 @@ function keysAndValues(context: BlockContext, normed: Tensor, weights: BlockWeig
   const { backend, config, workspace, activations } = context;
   const { numKvHeads: G, headDim: H, valueDim: U } = config.attention[weights.kind];
   const T = normed.shape[0] ?? 0;
-  linear(backend, { x: normed, weight: weights.attention.k, out: workspace.tensor("k", "f32", [T, G * H]), activations });
-  linear(backend, { x: normed, weight: weights.attention.v, out: workspace.tensor("v", "f32", [T, G * U]), activations });
+  linear(backend, {
+    x: normed,
+    weight: weights.attention.k,
+    out: workspace.tensor("k", "f32", [T, G * H]),
+    activations,
+  });
+  linear(backend, {
+    x: normed,
+    weight: weights.attention.v,
+    out: workspace.tensor("v", "f32", [T, G * U]),
+    activations,
+  });
   const k = workspace.tensor("k", "f32", [T, G, H]);
   rope(backend, { x: k, table: context.ropeTable });
   return { k, v: workspace.tensor("v", "f32", [T, G, U]) };
@@ -129,6 +144,13 @@ function mixture(context: BlockContext, normed: Tensor, weights: MixtureWeights,
   linear(backend, { x: normed, weight: weights.router, out: logits, activations: "exact" });
   const ids = io.expertIds ?? workspace.tensor("expertIds", "i32", [T, K]);
   const routed = workspace.tensor("expertWeights", "f32", [T, K]);
-  router(backend, { logits, bias: weights.bias, ids, weights: routed, scale: routedScale, normalise: normaliseWeights });
+  router(backend, {
+    logits,
+    bias: weights.bias,
+    ids,
+    weights: routed,
+    scale: routedScale,
+    normalise: normaliseWeights,
+  });
   experts(backend, { x: normed, ids, weights: routed, experts: weights.experts, out: io.x, activations });
 }

@@ -2,7 +2,13 @@
 
 import type { GgufValue } from "../checkpoint/gguf-format.ts";
 import { MimoError } from "../util/errors.ts";
-import { type AttentionShape, DEFAULT_VALUE_SCALE, type LayerPlan, type ParsedConfig, validateConfig } from "./config.ts";
+import {
+  type AttentionShape,
+  DEFAULT_VALUE_SCALE,
+  type LayerPlan,
+  type ParsedConfig,
+  validateConfig,
+} from "./config.ts";
 import { type Fields, fieldsOf } from "./fields.ts";
 import { GGUF } from "./weight-names.ts";
 
@@ -22,16 +28,23 @@ export function parseGgufConfig(
   const general = fieldsOf(values, file, "general.");
   const architecture = general.string("architecture");
   if (architecture !== GGUF_ARCHITECTURE) {
-    throw new MimoError("checkpoint_unsupported", `${file}: general.architecture: expected ${GGUF_ARCHITECTURE}, found ${architecture}.`, {
-      remedy: "This program runs models of the MiMo-V2-Flash architecture only.",
-    });
+    throw new MimoError(
+      "checkpoint_unsupported",
+      `${file}: general.architecture: expected ${GGUF_ARCHITECTURE}, found ${architecture}.`,
+      {
+        remedy: "This program runs models of the MiMo-V2-Flash architecture only.",
+      },
+    );
   }
   const fields = fieldsOf(values, file, `${GGUF_ARCHITECTURE}.`);
   const warnings: string[] = [];
   if (!fields.has("attention.value_scale")) {
-    warnings.push(`${file}: attention.value_scale is missing (a file from before May 2026); ${DEFAULT_VALUE_SCALE} is assumed.`);
+    warnings.push(
+      `${file}: attention.value_scale is missing (a file from before May 2026); ${DEFAULT_VALUE_SCALE} is assumed.`,
+    );
   }
-  if (fields.index("expert_gating_func", GATING_SIGMOID) !== GATING_SIGMOID) fields.fail("expert_gating_func", "2 (sigmoid)");
+  if (fields.index("expert_gating_func", GATING_SIGMOID) !== GATING_SIGMOID)
+    fields.fail("expert_gating_func", "2 (sigmoid)");
 
   const blockCount = fields.size("block_count");
   const numMtpHeads = fields.index("nextn_predict_layers", 0);
@@ -84,8 +97,10 @@ function attentionShapes(
     const layers = isSliding.flatMap((flag, i) => (flag === sliding ? [i] : []));
     const first = layers[0] ?? 0;
     for (const layer of layers) {
-      if (kvHeads[layer] !== kvHeads[first]) fields.fail("attention.head_count_kv", "the same number in every layer of a kind");
-      if (heads[layer] !== heads[first]) fields.fail("attention.head_count", "the same number in every layer of a kind");
+      if (kvHeads[layer] !== kvHeads[first])
+        fields.fail("attention.head_count_kv", "the same number in every layer of a kind");
+      if (heads[layer] !== heads[first])
+        fields.fail("attention.head_count", "the same number in every layer of a kind");
     }
     const headDim = fields.size("attention.key_length");
     return {

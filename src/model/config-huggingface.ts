@@ -2,7 +2,13 @@
 // write `layer_types`, `mlp_layer_types` and `rope_parameters` instead.
 
 import { MimoError } from "../util/errors.ts";
-import { type AttentionShape, DEFAULT_VALUE_SCALE, type LayerPlan, type ParsedConfig, validateConfig } from "./config.ts";
+import {
+  type AttentionShape,
+  DEFAULT_VALUE_SCALE,
+  type LayerPlan,
+  type ParsedConfig,
+  validateConfig,
+} from "./config.ts";
 import { type Fields, fieldsOf } from "./fields.ts";
 
 const MODEL_TYPES = ["mimo_v2_flash", "mimo_v2"];
@@ -14,9 +20,13 @@ export function parseHuggingFaceConfig(json: unknown, file: string): ParsedConfi
   const fields = fieldsOf(new Map(Object.entries(json)), file);
   const modelType = fields.string("model_type");
   if (!MODEL_TYPES.includes(modelType)) {
-    throw new MimoError("checkpoint_unsupported", `${file}: model_type: expected ${MODEL_TYPES.join(" or ")}, found ${modelType}.`, {
-      remedy: "This program runs models of the MiMo-V2-Flash architecture only.",
-    });
+    throw new MimoError(
+      "checkpoint_unsupported",
+      `${file}: model_type: expected ${MODEL_TYPES.join(" or ")}, found ${modelType}.`,
+      {
+        remedy: "This program runs models of the MiMo-V2-Flash architecture only.",
+      },
+    );
   }
   refuseUnsupported(fields);
   const warnings: string[] = [];

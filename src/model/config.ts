@@ -80,10 +80,14 @@ export function validateConfig(config: ModelConfig, file: string): ModelConfig {
   for (const kind of ["global", "sliding"] as const) {
     const shape = config.attention[kind];
     if (shape.numHeads % shape.numKvHeads !== 0) {
-      refuse(`${kind} attention: expected query heads to be a multiple of KV heads, found ${shape.numHeads} and ${shape.numKvHeads}`);
+      refuse(
+        `${kind} attention: expected query heads to be a multiple of KV heads, found ${shape.numHeads} and ${shape.numKvHeads}`,
+      );
     }
     if (shape.rotaryDim % 2 !== 0 || shape.rotaryDim > shape.headDim) {
-      refuse(`${kind} attention: expected an even number of rotary dimensions up to ${shape.headDim}, found ${shape.rotaryDim}`);
+      refuse(
+        `${kind} attention: expected an even number of rotary dimensions up to ${shape.headDim}, found ${shape.rotaryDim}`,
+      );
     }
   }
   if (config.attention.sliding.window < 1 && config.layers.some((layer) => layer.attention === "sliding")) {

@@ -43,7 +43,10 @@ export function fieldsOf(values: ReadonlyMap<string, unknown>, file: string, pre
     <T>(accepts: (value: unknown) => value is T, expected: string) =>
     (key: string, length?: number): T[] => {
       const value = raw(key);
-      const items = Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as Iterable<unknown>, normalise) : undefined;
+      const items =
+        Array.isArray(value) || ArrayBuffer.isView(value)
+          ? Array.from(value as Iterable<unknown>, normalise)
+          : undefined;
       const ofLength = length === undefined ? "" : ` of length ${length}`;
       if (items === undefined || (length !== undefined && items.length !== length) || !items.every(accepts)) {
         return fail(key, `a list${ofLength} of ${expected}`);

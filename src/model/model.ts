@@ -26,7 +26,18 @@ import { bindWeights, checkMtpHeads, type ModelWeights } from "./weights.ts";
 import { Workspace, type WorkspaceLimits } from "./workspace.ts";
 
 const KERNELS: readonly Kernel[] = [
-  EMBEDDING, RMS_NORM, LINEAR, ROPE_TABLE, ROPE, KV_WRITE, KV_COPY, ATTENTION, ROUTER, EXPERTS, SWIGLU, COPY_ROWS,
+  EMBEDDING,
+  RMS_NORM,
+  LINEAR,
+  ROPE_TABLE,
+  ROPE,
+  KV_WRITE,
+  KV_COPY,
+  ATTENTION,
+  ROUTER,
+  EXPERTS,
+  SWIGLU,
+  COPY_ROWS,
 ];
 
 export interface ModelOptions {
@@ -125,7 +136,8 @@ export class Model implements Disposable {
     const { backend, config } = this;
     const R = rows.length;
     assert(R > 0 && R <= this.#workspace.limits.maxLogitRows, `logits of ${R} rows`);
-    const norm = head === "trunk" ? this.#weights.finalNorm : defined(this.#weights.mtp[head], `MTP head ${head}`).finalNorm;
+    const norm =
+      head === "trunk" ? this.#weights.finalNorm : defined(this.#weights.mtp[head], `MTP head ${head}`).finalNorm;
     const selected = this.#workspace.tensor("selected", "f32", [R, config.hiddenSize]);
     this.#gather({ tensor: hidden, rows }, selected);
     rmsNorm(backend, { x: selected, weight: norm, out: selected, epsilon: config.rmsNormEpsilon });
@@ -137,7 +149,12 @@ export class Model implements Disposable {
   /** Keeps rows of a hidden state elsewhere: target[targetRows[r]] = hidden[r]; negative rows are dropped. */
   saveHidden(hidden: Tensor, target: Tensor, targetRows: Int32Array): void {
     const sourceRows = this.#workspace.iota(targetRows.length);
-    copyRows(this.backend, { source: hidden, sourceRows, target, targetRows: this.#workspace.integers("saveTarget", targetRows) });
+    copyRows(this.backend, {
+      source: hidden,
+      sourceRows,
+      target,
+      targetRows: this.#workspace.integers("saveTarget", targetRows),
+    });
   }
 
   [Symbol.dispose](): void {
@@ -169,7 +186,10 @@ export class Model implements Disposable {
     const T = kvBatch.slots.length;
     const { ropeTheta, rotaryDim } = this.config.attention[kind];
     const table = this.#workspace.tensor(kind === "global" ? "ropeGlobal" : "ropeSliding", "f32", [T, rotaryDim]);
-    const positions = this.#workspace.integers(`${kind}.positions`, kvBatch.rows.filter((_, i) => i % 2 === 1));
+    const positions = this.#workspace.integers(
+      `${kind}.positions`,
+      kvBatch.rows.filter((_, i) => i % 2 === 1),
+    );
     ropeTable(this.backend, { positions, theta: ropeTheta, out: table });
     return {
       backend: this.backend,

@@ -109,7 +109,11 @@ export const GGUF: Dialect = {
       embeddingNorm: `${prefix}.nextn.enorm.weight`,
       hiddenNorm: `${prefix}.nextn.hnorm.weight`,
       projection: `${prefix}.nextn.eh_proj.weight`,
-      finalNorm: [`${prefix}.layer_output_norm.weight`, `${prefix}.nextn.shared_head_norm.weight`, "output_norm.weight"],
+      finalNorm: [
+        `${prefix}.layer_output_norm.weight`,
+        `${prefix}.nextn.shared_head_norm.weight`,
+        "output_norm.weight",
+      ],
     };
   },
   ignored: /^(rope_freqs\.weight|blk\.\d+\.nextn\.(embed_tokens|shared_head_head)\.weight)$/,

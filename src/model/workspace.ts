@@ -57,7 +57,10 @@ export class Workspace implements Disposable {
     this.#reserve("ropeSliding", "f32", [rows, shapes.sliding.rotaryDim]);
     this.#reserve("selected", "f32", [limits.maxLogitRows, D]);
     this.#reserve("logits", "f32", [limits.maxLogitRows, config.vocabSize]);
-    this.integers("iota", Int32Array.from({ length: Math.max(rows, limits.maxLogitRows) }, (_, i) => i));
+    this.integers(
+      "iota",
+      Int32Array.from({ length: Math.max(rows, limits.maxLogitRows) }, (_, i) => i),
+    );
   }
 
   /** 0, 1, 2, … as int32 [count]. */

@@ -36,11 +36,7 @@ export class BytePairEncoder {
   readonly #utf8 = new TextEncoder();
 
   /** `byteIds` maps a byte to its token; `merges` stand in order of rank. */
-  constructor(
-    byteIds: readonly number[],
-    merges: readonly Merge[],
-    options: { readonly normalize: boolean },
-  ) {
+  constructor(byteIds: readonly number[], merges: readonly Merge[], options: { readonly normalize: boolean }) {
     this.#byteIds = byteIds;
     this.#normalize = options.normalize;
     this.#mergedIds = new Int32Array(merges.length);

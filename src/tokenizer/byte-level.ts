@@ -10,17 +10,13 @@ function isPrintable(byte: number): boolean {
 
 function createByteChars(): readonly string[] {
   let numShifted = 0;
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCharCode(isPrintable(byte) ? byte : 256 + numShifted++),
-  );
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : 256 + numShifted++));
 }
 
 /** The character of every byte, indexed by the byte. */
 export const BYTE_CHARS: readonly string[] = createByteChars();
 
-const CHAR_BYTES: ReadonlyMap<string, number> = new Map(
-  BYTE_CHARS.map((char, byte) => [char, byte]),
-);
+const CHAR_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARS.map((char, byte) => [char, byte]));
 
 /** The bytes that a vocabulary entry stands for, or undefined where it has a character outside the alphabet. */
 export function charsToBytes(chars: string): Uint8Array | undefined {

@@ -94,9 +94,7 @@ function checkMessage(message: unknown, path: string): CheckedMessage {
     ...(calls === undefined
       ? {}
       : {
-          tool_calls: calls.map((call: unknown, j) =>
-            checkToolCall(call, `${path}.tool_calls[${j}]`),
-          ),
+          tool_calls: calls.map((call: unknown, j) => checkToolCall(call, `${path}.tool_calls[${j}]`)),
         }),
   };
 }
@@ -134,10 +132,7 @@ function splitReasoning(
   };
 }
 
-function checkToolCall(
-  call: unknown,
-  path: string,
-): NonNullable<CheckedMessage["tool_calls"]>[number] {
+function checkToolCall(call: unknown, path: string): NonNullable<CheckedMessage["tool_calls"]>[number] {
   const called = isJsonObject(call) ? call["function"] : undefined;
   if (!isJsonObject(called)) throw invalid(`${path}.function`, "must be an object");
   const name = called["name"];

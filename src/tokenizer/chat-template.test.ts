@@ -8,32 +8,20 @@ const render = (template: string, variables: Record<string, unknown> = {}): stri
 
 describe("renderChat", () => {
   it("renders the language that templates use", () => {
+    expect(render("{% for m in messages %}{{ m.role }}:{{ m['content'] | upper }}{% endfor %}")).toBe("user:HI");
     expect(
-      render("{% for m in messages %}{{ m.role }}:{{ m['content'] | upper }}{% endfor %}"),
-    ).toBe("user:HI");
-    expect(
-      render(
-        "{% set ns = namespace(n=0) %}{% for i in range(4) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
-      ),
+      render("{% set ns = namespace(n=0) %}{% for i in range(4) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}"),
     ).toBe("6");
-    expect(
-      render("{% for i in range(9) %}{% if i > 2 %}{% break %}{% endif %}{{ i }}{% endfor %}"),
-    ).toBe("012");
-    expect(
-      render("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f('a') }}{{ [1, 'b'] | join('-') }}"),
-    ).toBe("<a>1-b");
-    expect(
-      render("{{ 'a-b'.replace('-', '+') }}{{ x | tojson(indent=2) }}", { x: { y: [1] } }),
-    ).toBe('a+b{\n  "y": [\n    1\n  ]\n}');
-    expect(
-      render("{% filter upper %}a{% endfilter %}{% filter indent(2) %}a\nb{% endfilter %}"),
-    ).toBe("Aa\n  b");
-    expect(render("{{ strftime_now('%A %-d %B %Y %I:%M %p') }}")).toBe(
-      "Monday 5 January 2026 03:04 PM",
+    expect(render("{% for i in range(9) %}{% if i > 2 %}{% break %}{% endif %}{{ i }}{% endfor %}")).toBe("012");
+    expect(render("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f('a') }}{{ [1, 'b'] | join('-') }}")).toBe("<a>1-b");
+    expect(render("{{ 'a-b'.replace('-', '+') }}{{ x | tojson(indent=2) }}", { x: { y: [1] } })).toBe(
+      'a+b{\n  "y": [\n    1\n  ]\n}',
     );
-    expect(
-      render("{{ enable_thinking is defined }}|{{ tools is defined }}|{{ add_generation_prompt }}"),
-    ).toBe("false|false|false");
+    expect(render("{% filter upper %}a{% endfilter %}{% filter indent(2) %}a\nb{% endfilter %}")).toBe("Aa\n  b");
+    expect(render("{{ strftime_now('%A %-d %B %Y %I:%M %p') }}")).toBe("Monday 5 January 2026 03:04 PM");
+    expect(render("{{ enable_thinking is defined }}|{{ tools is defined }}|{{ add_generation_prompt }}")).toBe(
+      "false|false|false",
+    );
   });
 
   it("passes on what a template refuses", () => {
@@ -58,17 +46,13 @@ describe("renderChat", () => {
     ]) {
       expect(render(`{{ ${path} is defined }}`, { x: {} })).toBe("false");
     }
-    expect(
-      render("{{ x['__proto__'] }}", { x: JSON.parse('{"__proto__": "own"}') as unknown }),
-    ).toBe("own");
+    expect(render("{{ x['__proto__'] }}", { x: JSON.parse('{"__proto__": "own"}') as unknown })).toBe("own");
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
 
   it("takes plain data only", () => {
     for (const value of [() => 1, new Date(), new Map(), 5n, Symbol("s"), [class {}]]) {
-      expect(() => render("", { value })).toThrow(
-        expect.objectContaining({ code: "invalid_argument" }),
-      );
+      expect(() => render("", { value })).toThrow(expect.objectContaining({ code: "invalid_argument" }));
     }
     let deep: unknown = 1;
     for (let i = 0; i < 100_000; i++) deep = [deep];
@@ -79,8 +63,7 @@ describe("renderChat", () => {
   const double =
     "{% set ns = namespace(s='aaaaaaaaaaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}";
   const loops = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}";
-  const nest =
-    "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}";
+  const nest = "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}";
   const big =
     "{% set ns = namespace(s='aaaaaaaaaaaaaaaa') %}{% for i in range(15) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}";
   const ends = "{% endfor %}{% endfor %}{% endfor %}";
@@ -90,25 +73,13 @@ describe("renderChat", () => {
     ["a huge range", "{% for i in range(1000000000) %}{% endfor %}"],
     ["a broken range", "{{ range('a') }}"],
     ["doubling", double],
-    [
-      "doubling by blocks",
-      "{% set s = 'aaaa' %}" + "{% set s %}{{ s }}{{ s }}{% endset %}".repeat(60),
-    ],
+    ["doubling by blocks", "{% set s = 'aaaa' %}" + "{% set s %}{{ s }}{{ s }}{% endset %}".repeat(60)],
     ["shared containers", `${nest}{{ ns.a | tojson }}`],
     ["shared containers as text", `${nest}{{ ns.a ~ '' }}`],
     ["shared containers compared", `${nest}{{ ns.a == 'x' }}`],
-    [
-      "deep containers",
-      "{% set ns = namespace(a=[]) %}{% for i in range(9999) %}{% set ns.a = [ns.a] %}{% endfor %}",
-    ],
-    [
-      "namespaces in a ring",
-      "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns.me | tojson }}{{ ns | tojson }}",
-    ],
-    [
-      "namespaces in a list",
-      "{% set a = namespace() %}{% set l = [a] %}{% set a.l = l %}{{ a | tojson }}",
-    ],
+    ["deep containers", "{% set ns = namespace(a=[]) %}{% for i in range(9999) %}{% set ns.a = [ns.a] %}{% endfor %}"],
+    ["namespaces in a ring", "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns.me | tojson }}{{ ns | tojson }}"],
+    ["namespaces in a list", "{% set a = namespace() %}{% set l = [a] %}{% set a.l = l %}{{ a | tojson }}"],
     ["multiplying by replace", `${big}{{ ns.s.replace('a', ns.s) }}`],
     ["multiplying by replace, unpacked", `${big}{{ ns.s.replace(*['a', ns.s]) }}`],
     ["multiplying by a replace filter", `${big}{{ ns.s | replace('', ns.s) }}`],

@@ -50,17 +50,11 @@ export interface RenderOptions {
 }
 
 /** The prompt that the template makes of the input. Throws `template_failed`, or `invalid_argument` for the input. */
-export function renderChat(
-  template: string,
-  input: ChatTemplateInput,
-  options: RenderOptions = {},
-): string {
+export function renderChat(template: string, input: ChatTemplateInput, options: RenderOptions = {}): string {
   const limits = { ...DEFAULT_TEMPLATE_LIMITS, ...options.limits };
   const program = parseTemplate(template, limits, options.rewriteLiteral);
   const meter = { length: 0 };
-  const variables = collectVariables(input).map(
-    ([name, value]) => [name, copyPlain(value, name, 0, meter)] as const,
-  );
+  const variables = collectVariables(input).map(([name, value]) => [name, copyPlain(value, name, 0, meter)] as const);
   const scaled: TemplateLimits = {
     ...limits,
     maxSteps: limits.maxSteps + STEPS_PER_DATA_CHARACTER * meter.length,
@@ -80,9 +74,7 @@ function parseTemplate(
   rewriteLiteral: ((literal: string) => string) | undefined,
 ): JinjaNode {
   if (template.length > limits.maxTemplateLength) {
-    throw templateFailed(
-      `has ${template.length} characters, more than ${limits.maxTemplateLength}`,
-    );
+    throw templateFailed(`has ${template.length} characters, more than ${limits.maxTemplateLength}`);
   }
   if (LONG_WHITE_SPACE.test(template)) {
     throw templateFailed("has a run of more than 512 white-space characters");
@@ -109,10 +101,7 @@ function guard<T>(problem: string, run: () => T): T {
     if (thrown instanceof RangeError) throw templateFailed("nests too deeply", thrown);
     // A TypeError is how the library's parser meets the end of its input.
     if (thrown instanceof TypeError) throw templateFailed(problem, thrown);
-    throw templateFailed(
-      `${problem}: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-      thrown,
-    );
+    throw templateFailed(`${problem}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, thrown);
   }
 }
 
@@ -123,10 +112,7 @@ function createEnvironment(limits: TemplateLimits, now: Date): JinjaEnvironment 
     environment.set(name.charAt(0).toUpperCase() + name.slice(1), value);
   }
   environment.set("raise_exception", (message: unknown) => {
-    throw new MimoError(
-      "template_failed",
-      `The chat template refuses this request: ${String(message)}`,
-    );
+    throw new MimoError("template_failed", `The chat template refuses this request: ${String(message)}`);
   });
   environment.set("range", (...bounds: unknown[]) => createRange(bounds, limits.maxRange));
   environment.set("strftime_now", (format: unknown) => formatTime(now, String(format)));
@@ -134,11 +120,7 @@ function createEnvironment(limits: TemplateLimits, now: Date): JinjaEnvironment 
 }
 
 function createRange(bounds: readonly unknown[], maxRange: number): number[] {
-  if (
-    bounds.length < 1 ||
-    bounds.length > 3 ||
-    !bounds.every((bound) => Number.isSafeInteger(bound))
-  ) {
+  if (bounds.length < 1 || bounds.length > 3 || !bounds.every((bound) => Number.isSafeInteger(bound))) {
     throw templateFailed("calls range with something other than one to three integers");
   }
   const [first, second, step = 1] = bounds as readonly number[];
@@ -161,22 +143,14 @@ function collectVariables(input: ChatTemplateInput): readonly (readonly [string,
   if (input.enableThinking !== undefined) variables.set("enable_thinking", input.enableThinking);
   for (const name of ["raise_exception", "range", "strftime_now", ...RESERVED_NAMES]) {
     if (variables.has(name)) {
-      throw new MimoError(
-        "invalid_argument",
-        `A template variable may not be called ${JSON.stringify(name)}.`,
-      );
+      throw new MimoError("invalid_argument", `A template variable may not be called ${JSON.stringify(name)}.`);
     }
   }
   return [...variables];
 }
 
 /** A copy made of primitives, arrays and prototype-less objects; `meter` adds up its characters. */
-function copyPlain(
-  value: unknown,
-  path: string,
-  depth: number,
-  meter: { length: number },
-): unknown {
+function copyPlain(value: unknown, path: string, depth: number, meter: { length: number }): unknown {
   if (depth > MAX_DATA_DEPTH) {
     throw new MimoError("invalid_argument", `${path} nests deeper than ${MAX_DATA_DEPTH} levels.`, {
       param: path,

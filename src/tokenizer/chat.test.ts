@@ -21,18 +21,12 @@ describe("MiMo's chat format", () => {
   it("leaves the thinking tag to the model when thinking is on", () => {
     const prompt = promptOf({ messages: [user("Hello")], enableThinking: true });
     expect(prompt.endsWith("<|im_end|><|im_start|>assistant\n")).toBe(true);
-    expect(
-      promptOf({ messages: [user("Hello")], addGenerationPrompt: false }).endsWith(
-        "Hello<|im_end|>",
-      ),
-    ).toBe(true);
+    expect(promptOf({ messages: [user("Hello")], addGenerationPrompt: false }).endsWith("Hello<|im_end|>")).toBe(true);
   });
 
   it("keeps reasoning, calls and results of earlier turns", () => {
-    const call = (
-      name: string,
-      args: ChatMessage["tool_calls"] extends infer _ ? unknown : never,
-    ): never => ({ id: "1", type: "function", function: { name, arguments: args } }) as never;
+    const call = (name: string, args: ChatMessage["tool_calls"] extends infer _ ? unknown : never): never =>
+      ({ id: "1", type: "function", function: { name, arguments: args } }) as never;
     const prompt = promptOf({
       messages: [
         { role: "system", content: "Be brief." },
@@ -47,10 +41,7 @@ describe("MiMo's chat format", () => {
           role: "assistant",
           content: null,
           reasoning_content: "Look it up.",
-          tool_calls: [
-            call("weather", '{"city":" Graz\\n","days":2,"now":true,"more":{"a":null}}'),
-            call("time", {}),
-          ],
+          tool_calls: [call("weather", '{"city":" Graz\\n","days":2,"now":true,"more":{"a":null}}'), call("time", {})],
         },
         { role: "tool", content: "sunny", tool_call_id: "1" },
         { role: "tool", content: "noon" },
@@ -103,10 +94,7 @@ describe("MiMo's chat format", () => {
   });
 
   it("splits an answer that a client sent back whole", () => {
-    const messages: ChatMessage[] = [
-      user("a"),
-      { role: "assistant", content: "<think>why</think>because" },
-    ];
+    const messages: ChatMessage[] = [user("a"), { role: "assistant", content: "<think>why</think>because" }];
     const { ids, prompt } = encodeChat(tokenizer, { messages, addGenerationPrompt: false });
     expect(prompt).toContain("<think>why</think>because<|im_end|>");
     expect(ids).toContain(tokenizer.addedTokenId("<think>"));
@@ -225,25 +213,17 @@ describe("encodeChat", () => {
     [{ messages: [{}] }, "messages[0].role"],
     [{ messages: [{ role: "root", content: "x" }] }, "messages[0].role"],
     [{ messages: [user("a"), { role: "user" }] }, "messages[1].content"],
-    [
-      { messages: [{ role: "user", content: [{ type: "image_url" }] }] },
-      "messages[0].content[0].type",
-    ],
+    [{ messages: [{ role: "user", content: [{ type: "image_url" }] }] }, "messages[0].content[0].type"],
     [{ messages: [{ role: "assistant", reasoning_content: 5 }] }, "messages[0].reasoning_content"],
     [{ messages: [{ role: "assistant", tool_calls: [{}] }] }, "messages[0].tool_calls[0].function"],
     [
       {
-        messages: [
-          { role: "assistant", tool_calls: [{ function: { name: "f", arguments: "{" } }] },
-        ],
+        messages: [{ role: "assistant", tool_calls: [{ function: { name: "f", arguments: "{" } }] }],
       },
       "messages[0].tool_calls[0].function.arguments",
     ],
     [{ messages: [user("a")], tools: [{ type: "web_search" }] }, "tools[0].type"],
-    [
-      { messages: [user("a")], tools: [{ type: "function", function: { name: "a b" } }] },
-      "tools[0].function.name",
-    ],
+    [{ messages: [user("a")], tools: [{ type: "function", function: { name: "a b" } }] }, "tools[0].function.name"],
   ])("names the field at fault in %j", (request, param) => {
     expect(() => encodeChat(tokenizer, request as ChatRequest)).toThrow(
       expect.objectContaining({ code: "invalid_argument", param }),

@@ -8,12 +8,7 @@
 // Refuses to know the engine and HTTP.
 
 import { MimoError } from "../util/errors.ts";
-import {
-  checkMessages,
-  checkTools,
-  type ChatMessage,
-  type ToolDefinition,
-} from "./chat-request.ts";
+import { checkMessages, checkTools, type ChatMessage, type ToolDefinition } from "./chat-request.ts";
 import { renderChat, type TemplateLimits } from "./chat-template.ts";
 import { MIMO_CHAT_TEMPLATE } from "./mimo-template.ts";
 import { templateFailed } from "./template-interpreter.ts";
@@ -92,9 +87,7 @@ function decodeMarks(tokenizer: Tokenizer, rendered: string, mark: string): Enco
 
 function endsInThinking(tokenizer: Tokenizer, ids: readonly number[]): boolean {
   const opening = tokenizer.addedTokenId("<think>");
-  const boundaries = ["<think>", "</think>", "<|im_start|>", "<|im_end|>"].map((text) =>
-    tokenizer.addedTokenId(text),
-  );
+  const boundaries = ["<think>", "</think>", "<|im_start|>", "<|im_end|>"].map((text) => tokenizer.addedTokenId(text));
   return opening !== undefined && ids.findLast((id) => boundaries.includes(id)) === opening;
 }
 
@@ -105,21 +98,12 @@ function findUnusedCharacter(data: unknown, template: string): string {
     // JSON leaves these characters as they are, so this is every string of the request in one.
     text = JSON.stringify(data);
   } catch (cause) {
-    throw new MimoError(
-      "invalid_argument",
-      "The chat request must be plain data, as JSON has it.",
-      { cause },
-    );
+    throw new MimoError("invalid_argument", "The chat request must be plain data, as JSON has it.", { cause });
   }
-  const used = new Set(
-    [...text.matchAll(/[\uE000-\uF8FF]/g), ...template.matchAll(/[\uE000-\uF8FF]/g)].map(String),
-  );
+  const used = new Set([...text.matchAll(/[\uE000-\uF8FF]/g), ...template.matchAll(/[\uE000-\uF8FF]/g)].map(String));
   for (let code = 0xe000; code <= 0xf8ff; code++) {
     const character = String.fromCharCode(code);
     if (!used.has(character)) return character;
   }
-  throw new MimoError(
-    "invalid_argument",
-    "The chat request uses every character of Unicode's private use area.",
-  );
+  throw new MimoError("invalid_argument", "The chat request uses every character of Unicode's private use area.");
 }

@@ -56,11 +56,7 @@ describe("GGUF tokenizer", () => {
 describe("createByteTokenizer", () => {
   it("works from its smallest vocabulary on", () => {
     const smallest = createByteTokenizer({ vocabSize: MIN_BYTE_VOCAB_SIZE });
-    expect(Tokenizer.fromJson(smallest.tokenizerJson, smallest.tokenizerConfig).numTokens).toBe(
-      MIN_BYTE_VOCAB_SIZE,
-    );
-    expect(() => createByteTokenizer({ vocabSize: MIN_BYTE_VOCAB_SIZE - 1 })).toThrow(
-      "at least 270",
-    );
+    expect(Tokenizer.fromJson(smallest.tokenizerJson, smallest.tokenizerConfig).numTokens).toBe(MIN_BYTE_VOCAB_SIZE);
+    expect(() => createByteTokenizer({ vocabSize: MIN_BYTE_VOCAB_SIZE - 1 })).toThrow("at least 270");
   });
 });

@@ -100,10 +100,7 @@ export function fromGgufTokenizer(values: ReadonlyMap<string, unknown>): Tokeniz
   requireValue(values, "tokenizer.ggml.model", "gpt2");
   requireValue(values, "tokenizer.ggml.pre", "qwen2");
   if (values.get("tokenizer.ggml.add_bos_token") === true) {
-    throw new MimoError(
-      "checkpoint_unsupported",
-      "The GGUF file asks for a BOS token; MiMo's tokenizer has none.",
-    );
+    throw new MimoError("checkpoint_unsupported", "The GGUF file asks for a BOS token; MiMo's tokenizer has none.");
   }
   const tokens = readStrings(values, "tokenizer.ggml.tokens");
   const types = readTypes(values, tokens.length);
@@ -120,15 +117,13 @@ export function fromGgufTokenizer(values: ReadonlyMap<string, unknown>): Tokeniz
     if (type === TOKEN_TYPE.normal) vocab.push([content, id]);
     else addedTokens.push({ id, content, special: type !== TOKEN_TYPE.userDefined });
   }
-  const merges = readStrings(values, "tokenizer.ggml.merges").map(
-    (merge, rank): [string, string] => {
-      const [left, right, rest] = merge.split(" ");
-      if (!left || !right || rest !== undefined) {
-        throw invalid("tokenizer.ggml.merges", `has no pair at ${rank}`);
-      }
-      return [left, right];
-    },
-  );
+  const merges = readStrings(values, "tokenizer.ggml.merges").map((merge, rank): [string, string] => {
+    const [left, right, rest] = merge.split(" ");
+    if (!left || !right || rest !== undefined) {
+      throw invalid("tokenizer.ggml.merges", `has no pair at ${rank}`);
+    }
+    return [left, right];
+  });
   return {
     tokenizerJson: createTokenizerJson(Object.fromEntries(vocab), merges, addedTokens),
     tokenizerConfig: readConfig(values, tokens),
@@ -139,18 +134,12 @@ export function fromGgufTokenizer(values: ReadonlyMap<string, unknown>): Tokeniz
  * The key-values that make a GGUF file carry this tokenizer, in the types llama.cpp expects: strings, booleans,
  * `number` for u32, `string[]`, and `Int32Array` for the token types.
  */
-export function toGgufTokenizer(
-  files: TokenizerFiles,
-  options: GgufTokenizerOptions,
-): Map<string, unknown> {
+export function toGgufTokenizer(files: TokenizerFiles, options: GgufTokenizerOptions): Map<string, unknown> {
   const { tokens, addedTokens, merges } = readTokenizerJson(files.tokenizerJson);
   const { eosToken, chatTemplate } = readTokenizerConfig(files.tokenizerConfig);
   const { vocabSize } = options;
   if (vocabSize < tokens.length) {
-    throw new MimoError(
-      "invalid_argument",
-      `${tokens.length} tokens do not fit a vocabulary of ${vocabSize}.`,
-    );
+    throw new MimoError("invalid_argument", `${tokens.length} tokens do not fit a vocabulary of ${vocabSize}.`);
   }
   const types = new Int32Array(vocabSize).fill(TOKEN_TYPE.unused);
   types.fill(TOKEN_TYPE.normal, 0, tokens.length);
@@ -161,16 +150,12 @@ export function toGgufTokenizer(
   const values = new Map<string, unknown>([
     ["tokenizer.ggml.model", "gpt2"],
     ["tokenizer.ggml.pre", "qwen2"],
-    [
-      "tokenizer.ggml.tokens",
-      Array.from({ length: vocabSize }, (_, id) => tokens[id] ?? `[PAD${id}]`),
-    ],
+    ["tokenizer.ggml.tokens", Array.from({ length: vocabSize }, (_, id) => tokens[id] ?? `[PAD${id}]`)],
     ["tokenizer.ggml.token_type", types],
     ["tokenizer.ggml.merges", merges.map(({ left, right }) => `${tokens[left]} ${tokens[right]}`)],
     ["tokenizer.ggml.add_bos_token", false],
   ]);
-  const idOf = (text: string | undefined): number | undefined =>
-    addedTokens.find((token) => token.text === text)?.id;
+  const idOf = (text: string | undefined): number | undefined => addedTokens.find((token) => token.text === text)?.id;
   const eosId = idOf(eosToken);
   const paddingId = idOf("<|endoftext|>");
   if (eosId !== undefined) values.set("tokenizer.ggml.eos_token_id", eosId);
@@ -209,11 +194,7 @@ function readTypes(values: ReadonlyMap<string, unknown>, numTokens: number): Arr
   }
   for (let id = 0; id < numTokens; id++) {
     const type: unknown = types[id];
-    if (
-      !Number.isInteger(type) ||
-      (type as number) < TOKEN_TYPE.normal ||
-      (type as number) > TOKEN_TYPE.byte
-    ) {
+    if (!Number.isInteger(type) || (type as number) < TOKEN_TYPE.normal || (type as number) > TOKEN_TYPE.byte) {
       throw invalid(key, `gives token ${id} the unknown type ${String(type)}`);
     }
   }

@@ -61,13 +61,8 @@ describe("OutputParser", () => {
   });
 
   it("keeps thinking markers inside a call, and ends an open call at the next", () => {
-    expect(parseText("<tool_call>a<think>b</think></tool_call>")).toEqual(
-      call(0, "a<think>b</think>"),
-    );
-    expect(parseText("<tool_call>a<tool_call>b")).toEqual([
-      ...call(0, "a", false),
-      ...call(1, "b", false),
-    ]);
+    expect(parseText("<tool_call>a<think>b</think></tool_call>")).toEqual(call(0, "a<think>b</think>"));
+    expect(parseText("<tool_call>a<tool_call>b")).toEqual([...call(0, "a", false), ...call(1, "b", false)]);
   });
 
   it("drops markers that mean nothing", () => {
@@ -79,26 +74,13 @@ describe("OutputParser", () => {
   });
 
   it("leaves out control tokens, and ends a broken character at a marker", () => {
-    const [think, end] = [
-      tokenizer.addedTokenId("<think>"),
-      tokenizer.addedTokenId("<|im_end|>"),
-    ] as [number, number];
+    const [think, end] = [tokenizer.addedTokenId("<think>"), tokenizer.addedTokenId("<|im_end|>")] as [number, number];
     expect(parse([0x61, 0xc3, think, 0xa9, end])).toEqual([said("a\ufffd"), thought("\ufffd")]);
   });
 
   it("loses no text and emits as it goes", () => {
     const pieces = fc.array(
-      fc.constantFrom(
-        "<think>",
-        "</think>",
-        "<tool_call>",
-        "</tool_call>",
-        "<",
-        "<thin",
-        "é",
-        "ab",
-        "\n",
-      ),
+      fc.constantFrom("<think>", "</think>", "<tool_call>", "</tool_call>", "<", "<thin", "é", "ab", "\n"),
     );
     fc.assert(
       fc.property(pieces, fc.boolean(), (parts, thinking) => {
@@ -108,20 +90,12 @@ describe("OutputParser", () => {
         const strip = (text: string): string => text.replace(/<\/?(think|tool_call)>/g, "");
         const plain = parts.filter((part) => !/^<.*>$/.test(part)).join("");
         expect(strip(shown)).toBe(strip(plain));
-        const raws = events
-          .filter((event) => event.type === "tool_call_end")
-          .map((event) => event.raw);
-        const streamed = events
-          .filter((event) => event.type === "tool_call")
-          .map((event) => event.text);
+        const raws = events.filter((event) => event.type === "tool_call_end").map((event) => event.raw);
+        const streamed = events.filter((event) => event.type === "tool_call").map((event) => event.text);
         expect(streamed).toEqual(raws.filter((raw) => raw !== ""));
       }),
     );
     const parser = new OutputParser(bytesOnly, { thinking: false });
-    expect(["a", "<", "b"].map((char) => parser.push(char.charCodeAt(0)))).toEqual([
-      [said("a")],
-      [],
-      [said("<b")],
-    ]);
+    expect(["a", "<", "b"].map((char) => parser.push(char.charCodeAt(0)))).toEqual([[said("a")], [], [said("<b")]]);
   });
 });

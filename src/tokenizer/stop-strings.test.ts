@@ -3,14 +3,9 @@ import { describe, expect, it } from "vitest";
 import { StopStrings } from "./stop-strings.ts";
 
 /** What the stream should show: the whole text up to the stop string that ends first, the longest among equals. */
-function expected(
-  text: string,
-  stops: readonly string[],
-): { text: string; stop: string | undefined } {
+function expected(text: string, stops: readonly string[]): { text: string; stop: string | undefined } {
   for (let end = 1; end <= text.length; end++) {
-    const found = stops
-      .filter((stop) => text.slice(0, end).endsWith(stop))
-      .toSorted((a, b) => b.length - a.length)[0];
+    const found = stops.filter((stop) => text.slice(0, end).endsWith(stop)).toSorted((a, b) => b.length - a.length)[0];
     if (found !== undefined) return { text: text.slice(0, end - found.length), stop: found };
   }
   return { text, stop: undefined };

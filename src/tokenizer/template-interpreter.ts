@@ -64,8 +64,7 @@ const LOOKUPS = new Set(["Identifier", "MemberExpression", "StringLiteral", "Hel
 
 /** An upper bound on the length that an operation makes out of its operand and the magnitudes of its arguments. */
 const GROWTH: Readonly<Record<string, (operand: Size, args: readonly number[]) => number>> = {
-  replace: ({ length }, [from = 1, to = 0]) =>
-    length + (Math.ceil(length / Math.max(from, 1)) + 1) * to,
+  replace: ({ length }, [from = 1, to = 0]) => length + (Math.ceil(length / Math.max(from, 1)) + 1) * to,
   join: ({ length }, args) => length + length * sum(args),
   indent: ({ length }, args) => (length + 1) * (4 + sum(args)),
   tojson: ({ length, depth }, args) => length * (6 + sum(args) * (depth + 1)),
@@ -125,10 +124,7 @@ export class GuardedInterpreter extends Interpreter {
     if (node.type === "FilterStatement") {
       const { filter, body } = node as FilterBlockNode;
       const operand = { type: "Program", body };
-      return this.#guardGrowth(
-        { type: "FilterExpression", operand, filter } as FilterNode,
-        environment,
-      );
+      return this.#guardGrowth({ type: "FilterExpression", operand, filter } as FilterNode, environment);
     }
     if (node.type === "FilterExpression") {
       const { operand, filter } = node as FilterNode;
@@ -165,14 +161,8 @@ export class GuardedInterpreter extends Interpreter {
     const magnitudes: number[] = [];
     const held = args.map((arg) => {
       // Keyword arguments and unpackings wrap the expression; a plain argument is one.
-      const field =
-        "argument" in arg
-          ? "argument"
-          : arg.type === "KeywordArgumentExpression"
-            ? "value"
-            : undefined;
-      const inner =
-        field === undefined ? arg : (arg as unknown as Record<string, JinjaNode>)[field];
+      const field = "argument" in arg ? "argument" : arg.type === "KeywordArgumentExpression" ? "value" : undefined;
+      const inner = field === undefined ? arg : (arg as unknown as Record<string, JinjaNode>)[field];
       const value = this.#hold(inner as JinjaNode, environment);
       magnitudes.push(...this.#magnitudes(value.value));
       return field === undefined ? value : { ...arg, [field]: value };
@@ -190,9 +180,7 @@ export class GuardedInterpreter extends Interpreter {
     if (typeof value === "number") return [Math.abs(value)];
     const isContainer = Array.isArray(value) || value instanceof Map;
     if (!isContainer || type === "NamespaceValue") return [0];
-    const entries = [
-      ...(value as readonly JinjaValue[] | ReadonlyMap<string, JinjaValue>).values(),
-    ];
+    const entries = [...(value as readonly JinjaValue[] | ReadonlyMap<string, JinjaValue>).values()];
     if (entries.length > MAX_UNPACKED) throw templateFailed("unpacks too many arguments");
     return entries.map((entry) =>
       typeof entry.value === "number" ? Math.abs(entry.value) : this.#measure(entry).length,

@@ -89,15 +89,10 @@ function readChatTemplate(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === "string") return value;
   if (Array.isArray(value)) {
-    const chosen: unknown = value.find(
-      (entry) => isJsonObject(entry) && entry["name"] === "default",
-    );
+    const chosen: unknown = value.find((entry) => isJsonObject(entry) && entry["name"] === "default");
     if (isJsonObject(chosen) && typeof chosen["template"] === "string") return chosen["template"];
   }
-  throw invalid(
-    "config chat_template",
-    "must be a string, or a list with a template named default",
-  );
+  throw invalid("config chat_template", "must be a string, or a list with a template named default");
 }
 
 function checkModel(model: JsonObject): void {
@@ -113,33 +108,22 @@ function checkModel(model: JsonObject): void {
 }
 
 function checkPipeline(json: JsonObject): void {
-  const steps = isJsonObject(json["pre_tokenizer"])
-    ? json["pre_tokenizer"]["pretokenizers"]
-    : undefined;
+  const steps = isJsonObject(json["pre_tokenizer"]) ? json["pre_tokenizer"]["pretokenizers"] : undefined;
   if (!Array.isArray(steps) || steps.length !== 2) {
     throw unsupported("pre_tokenizer", "is not a sequence of Split and ByteLevel");
   }
   const [split, byteLevel] = steps as readonly unknown[];
-  const pattern =
-    isJsonObject(split) && isJsonObject(split["pattern"]) ? split["pattern"]["Regex"] : undefined;
+  const pattern = isJsonObject(split) && isJsonObject(split["pattern"]) ? split["pattern"]["Regex"] : undefined;
   // An arbitrary pattern could backtrack for ever on ordinary text: only the known one is run.
   if (pattern !== QWEN2_PATTERN) {
     throw unsupported("pre_tokenizer pattern", "is not the one of Qwen2");
   }
-  if (
-    !isJsonObject(byteLevel) ||
-    byteLevel["type"] !== "ByteLevel" ||
-    byteLevel["use_regex"] !== false
-  ) {
+  if (!isJsonObject(byteLevel) || byteLevel["type"] !== "ByteLevel" || byteLevel["use_regex"] !== false) {
     throw unsupported("pre_tokenizer", "does not end in ByteLevel without its own pattern");
   }
   if (byteLevel["add_prefix_space"]) throw unsupported("pre_tokenizer add_prefix_space", "is on");
   const post = json["post_processor"];
-  if (
-    post !== undefined &&
-    post !== null &&
-    !(isJsonObject(post) && post["type"] === "ByteLevel")
-  ) {
+  if (post !== undefined && post !== null && !(isJsonObject(post) && post["type"] === "ByteLevel")) {
     throw unsupported("post_processor", "adds tokens of its own");
   }
 }
@@ -176,10 +160,7 @@ function isTokenId(value: unknown): value is number {
 }
 
 /** Ids of the ordinary tokens. Added tokens that the file lists a second time here are left out. */
-function readVocabulary(
-  value: unknown,
-  addedTokens: readonly AddedToken[],
-): ReadonlyMap<string, number> {
+function readVocabulary(value: unknown, addedTokens: readonly AddedToken[]): ReadonlyMap<string, number> {
   if (!isJsonObject(value)) throw invalid("model.vocab", "must be an object");
   const added = new Map(addedTokens.map((token) => [token.text, token.id]));
   const ids = new Map<string, number>();
@@ -192,20 +173,14 @@ function readVocabulary(
       continue;
     }
     if (token === "" || charsToBytes(token) === undefined) {
-      throw invalid(
-        "model.vocab",
-        `has the entry ${JSON.stringify(token)}, which is not made of byte characters`,
-      );
+      throw invalid("model.vocab", `has the entry ${JSON.stringify(token)}, which is not made of byte characters`);
     }
     ids.set(token, id);
   }
   return ids;
 }
 
-function listTokens(
-  ids: ReadonlyMap<string, number>,
-  addedTokens: readonly AddedToken[],
-): readonly string[] {
+function listTokens(ids: ReadonlyMap<string, number>, addedTokens: readonly AddedToken[]): readonly string[] {
   const numTokens = ids.size + addedTokens.length;
   const tokens: (string | undefined)[] = Array.from({ length: numTokens });
   const place = (id: number, text: string): void => {
@@ -233,10 +208,7 @@ function readMerges(value: unknown, ids: ReadonlyMap<string, number>): readonly 
     const right = ids.get(rightText);
     const merged = ids.get(leftText + rightText);
     if (left === undefined || right === undefined || merged === undefined) {
-      throw invalid(
-        `model.merges[${rank}]`,
-        "names or makes a token that is not in the vocabulary",
-      );
+      throw invalid(`model.merges[${rank}]`, "names or makes a token that is not in the vocabulary");
     }
     return { left, right, merged };
   });

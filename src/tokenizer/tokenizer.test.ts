@@ -19,19 +19,7 @@ function createMergingJson(): unknown {
   const vocab = new Map(BYTE_CHARS.map((char, id) => [char, id]));
   const merges: [string, string][] = [];
   const space = BYTE_CHARS[0x20] as string;
-  for (const word of [
-    "the",
-    "then",
-    "he",
-    "hen",
-    `${space}the`,
-    "een",
-    "een",
-    "nee",
-    "aaaa",
-    "\u00c3\u00a9",
-    "ee",
-  ]) {
+  for (const word of ["the", "then", "he", "hen", `${space}the`, "een", "een", "nee", "aaaa", "\u00c3\u00a9", "ee"]) {
     for (let split = 1; split < word.length; split++) {
       for (const part of [word.slice(0, split + 1), word.slice(split - 1)]) {
         for (let cut = 1; cut < part.length; cut++) {
@@ -56,9 +44,7 @@ describe("Tokenizer", () => {
     const ours = Tokenizer.fromJson(json);
     fc.assert(
       fc.property(fc.oneof(messy, unicode, fc.stringMatching(/^[ then]{0,80}$/)), (text) => {
-        expect(ours.encodeWithSpecials(text)).toEqual(
-          text === "" ? [] : reference.encode(text).ids,
-        );
+        expect(ours.encodeWithSpecials(text)).toEqual(text === "" ? [] : reference.encode(text).ids);
       }),
       { numRuns: 500 },
     );
@@ -83,19 +69,14 @@ describe("Tokenizer", () => {
 
   it("names its tokens", () => {
     expect(tokenizer.numTokens).toBe(270);
-    expect(tokenizer.eosIds.map((id) => tokenizer.idToToken(id))).toEqual([
-      "<|endoftext|>",
-      "<|im_end|>",
-    ]);
+    expect(tokenizer.eosIds.map((id) => tokenizer.idToToken(id))).toEqual(["<|endoftext|>", "<|im_end|>"]);
     const [end] = tokenizer.eosIds as [number];
     expect(tokenizer.isSpecial(end)).toBe(true);
     expect(tokenizer.isSpecial(tokenizer.addedTokenId("<think>") as number)).toBe(false);
     expect(tokenizer.decode([0x61, end, 0x62], { skipSpecial: true })).toBe("ab");
     expect(tokenizer.tokenBytes(0xff)).toEqual(Uint8Array.of(0xff));
     expect(tokenizer.tokenToId("he")).toBe(257);
-    expect(() => tokenizer.decode([319])).toThrow(
-      "Token id 319 is not in the vocabulary of 270 tokens",
-    );
+    expect(() => tokenizer.decode([319])).toThrow("Token id 319 is not in the vocabulary of 270 tokens");
   });
 
   it("takes a megabyte of one word in its stride", () => {
@@ -109,61 +90,26 @@ describe("Tokenizer", () => {
 
   it.each<[string, (json: any) => void, string, string]>([
     ["no model", (json) => delete json.model, "checkpoint_invalid", "model must be"],
-    [
-      "another model",
-      (json) => (json.model.type = "Unigram"),
-      "checkpoint_unsupported",
-      "model.type",
-    ],
+    ["another model", (json) => (json.model.type = "Unigram"), "checkpoint_unsupported", "model.type"],
     [
       "another pattern",
       (json) => (json.pre_tokenizer.pretokenizers[0].pattern.Regex = "(a+)+$"),
       "checkpoint_unsupported",
       "pattern",
     ],
-    [
-      "another normal form",
-      (json) => (json.normalizer = { type: "NFKC" }),
-      "checkpoint_unsupported",
-      "normalizer",
-    ],
-    [
-      "a missing byte",
-      (json) => delete json.model.vocab["!"],
-      "checkpoint_invalid",
-      "some id is missing",
-    ],
+    ["another normal form", (json) => (json.normalizer = { type: "NFKC" }), "checkpoint_unsupported", "normalizer"],
+    ["a missing byte", (json) => delete json.model.vocab["!"], "checkpoint_invalid", "some id is missing"],
     ["an id twice", (json) => (json.model.vocab["!"] = 5), "checkpoint_invalid", "uses id 5 twice"],
-    [
-      "an id of 2^53",
-      (json) => (json.model.vocab["!"] = 2 ** 53),
-      "checkpoint_invalid",
-      "no valid id",
-    ],
-    [
-      "a negative id",
-      (json) => (json.added_tokens[0].id = -1),
-      "checkpoint_invalid",
-      "added_tokens[0].id",
-    ],
+    ["an id of 2^53", (json) => (json.model.vocab["!"] = 2 ** 53), "checkpoint_invalid", "no valid id"],
+    ["a negative id", (json) => (json.added_tokens[0].id = -1), "checkpoint_invalid", "added_tokens[0].id"],
     [
       "an empty special token",
       (json) => (json.added_tokens[0].content = ""),
       "checkpoint_invalid",
       "added_tokens[0].content",
     ],
-    [
-      "a merge of unknowns",
-      (json) => json.model.merges.push(["zz", "z"]),
-      "checkpoint_invalid",
-      "model.merges[5]",
-    ],
-    [
-      "a merge of one",
-      (json) => json.model.merges.push("ab"),
-      "checkpoint_invalid",
-      "model.merges[5]",
-    ],
+    ["a merge of unknowns", (json) => json.model.merges.push(["zz", "z"]), "checkpoint_invalid", "model.merges[5]"],
+    ["a merge of one", (json) => json.model.merges.push("ab"), "checkpoint_invalid", "model.merges[5]"],
     [
       "stripping specials",
       (json) => (json.added_tokens[0].lstrip = true),
@@ -186,9 +132,7 @@ describe("Tokenizer", () => {
     const configured = Tokenizer.fromJson(files.tokenizerJson, config);
     expect(configured.eosIds).toContain(configured.addedTokenId("<think>"));
     expect(configured.chatTemplate).toBe("x");
-    expect(() => Tokenizer.fromJson(files.tokenizerJson, { chat_template: 5 })).toThrow(
-      "chat_template",
-    );
+    expect(() => Tokenizer.fromJson(files.tokenizerJson, { chat_template: 5 })).toThrow("chat_template");
   });
 });
 

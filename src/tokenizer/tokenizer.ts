@@ -88,10 +88,7 @@ export class Tokenizer {
   tokenBytes(id: number): Uint8Array {
     const token = this.#tokens[id];
     if (token === undefined) {
-      throw new MimoError(
-        "invalid_argument",
-        `Token id ${id} is not in the vocabulary of ${this.numTokens} tokens.`,
-      );
+      throw new MimoError("invalid_argument", `Token id ${id} is not in the vocabulary of ${this.numTokens} tokens.`);
     }
     const bytes = this.#addedById.has(id) ? undefined : charsToBytes(token);
     return bytes ?? this.#utf8.encode(token);
@@ -122,8 +119,5 @@ export class Tokenizer {
 export function createAlternation(texts: readonly string[]): RegExp | undefined {
   if (texts.length === 0) return undefined;
   const sorted = texts.toSorted((a, b) => b.length - a.length);
-  return new RegExp(
-    sorted.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"),
-    "g",
-  );
+  return new RegExp(sorted.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"), "g");
 }

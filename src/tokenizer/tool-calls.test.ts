@@ -3,10 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ToolDefinition } from "./chat-request.ts";
 import { formatToolCall, parseToolCall } from "./tool-calls.ts";
 
-function tool(
-  properties: Record<string, unknown>,
-  definitions: Record<string, unknown> = {},
-): ToolDefinition {
+function tool(properties: Record<string, unknown>, definitions: Record<string, unknown> = {}): ToolDefinition {
   return {
     type: "function",
     function: { name: "f", parameters: { type: "object", properties, $defs: definitions } },
@@ -23,14 +20,10 @@ describe("parseToolCall", () => {
   it("reads calls with and without newlines", () => {
     const call = { name: "f", arguments: { a: "1 ", b: "two\n" } };
     const tools = [tool({ a: { type: "string" }, b: { type: "string" } })];
-    const spread =
-      "\n<function=f>\n<parameter=a>1 </parameter>\n<parameter=b>two\n</parameter>\n</function>\n";
+    const spread = "\n<function=f>\n<parameter=a>1 </parameter>\n<parameter=b>two\n</parameter>\n</function>\n";
     expect(parseToolCall(spread, tools)).toEqual(call);
     expect(
-      parseToolCall(
-        "<function=f><parameter=a>1 </parameter><parameter=b>two\n</parameter></function>",
-        tools,
-      ),
+      parseToolCall("<function=f><parameter=a>1 </parameter><parameter=b>two\n</parameter></function>", tools),
     ).toEqual(call);
     expect(parseToolCall("<function=f></function>")).toEqual({ name: "f", arguments: {} });
   });
@@ -103,13 +96,8 @@ describe("formatToolCall", () => {
   };
   const values = fc.record(
     {
-      s: fc.oneof(
-        fc.string(),
-        fc.constantFrom("</parameter>", "</parameter>\n", "<parameter=x>", "null", "5"),
-      ),
-      n: fc
-        .oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }))
-        .filter((n) => !Object.is(n, -0)),
+      s: fc.oneof(fc.string(), fc.constantFrom("</parameter>", "</parameter>\n", "<parameter=x>", "null", "5")),
+      n: fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })).filter((n) => !Object.is(n, -0)),
       o: fc.dictionary(
         fc.string(),
         fc.jsonValue().filter((value) => !JSON.stringify(value).includes("-0")),

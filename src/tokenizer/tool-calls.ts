@@ -37,10 +37,7 @@ const PARAMETER_END = /<\/parameter>(?=\s*<(?:parameter=|\/function>))\s*/g;
 const MAX_SCHEMA_NODES = 256;
 
 /** The call that the text between the markers spells, or what is wrong with it. */
-export function parseToolCall(
-  raw: string,
-  tools: readonly ToolDefinition[] = [],
-): ToolCall | ToolCallFailure {
+export function parseToolCall(raw: string, tools: readonly ToolDefinition[] = []): ToolCall | ToolCallFailure {
   const start = matchAt(FUNCTION_START, raw, 0);
   if (start === null) return { error: "A tool call must begin with <function=NAME>." };
   const name = start[1] as string;
@@ -74,16 +71,9 @@ export function formatToolCall(call: ToolCall, tools: readonly ToolDefinition[] 
   const parameters = Object.entries(call.arguments).map(([key, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     const isAmbiguous =
-      (typeof parseValue(text, allowedTypes(schema, key)) === "string") !==
-      (typeof value === "string");
-    if (
-      isAmbiguous ||
-      matchAt(PARAMETER_END, `${text}</parameter></function>`, 0)?.index !== text.length
-    ) {
-      throw new MimoError(
-        "invalid_argument",
-        `The argument ${key} of ${call.name} cannot be written as a tool call.`,
-      );
+      (typeof parseValue(text, allowedTypes(schema, key)) === "string") !== (typeof value === "string");
+    if (isAmbiguous || matchAt(PARAMETER_END, `${text}</parameter></function>`, 0)?.index !== text.length) {
+      throw new MimoError("invalid_argument", `The argument ${key} of ${call.name} cannot be written as a tool call.`);
     }
     return `${formatTag("parameter", key)}${text}</parameter>\n`;
   });
@@ -92,10 +82,7 @@ export function formatToolCall(call: ToolCall, tools: readonly ToolDefinition[] 
 
 function formatTag(tag: "function" | "parameter", name: string): string {
   if (!/^[^<>\n]+$/.test(name)) {
-    throw new MimoError(
-      "invalid_argument",
-      `${JSON.stringify(name)} cannot name a ${tag} of a tool call.`,
-    );
+    throw new MimoError("invalid_argument", `${JSON.stringify(name)} cannot name a ${tag} of a tool call.`);
   }
   return `<${tag}=${name}>`;
 }
@@ -121,10 +108,7 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
 }
 
 /** Templates rendered by Python show these to the model, which then writes them; only where the schema expects them. */
-function parsePythonLiteral(
-  text: string,
-  allowed: AllowedTypes,
-): { readonly value: unknown } | undefined {
+function parsePythonLiteral(text: string, allowed: AllowedTypes): { readonly value: unknown } | undefined {
   if (allowed === undefined || allowed.has("string")) return undefined;
   if (text === "True" || text === "False") return { value: text === "True" };
   return text === "None" ? { value: null } : undefined;
@@ -141,10 +125,7 @@ function fits(value: unknown, allowed: NonNullable<AllowedTypes>): boolean {
 }
 
 /** The types that a tool's schema allows for a parameter. */
-function allowedTypes(
-  schema: Readonly<Record<string, unknown>> | undefined,
-  key: string,
-): AllowedTypes {
+function allowedTypes(schema: Readonly<Record<string, unknown>> | undefined, key: string): AllowedTypes {
   const properties = schema?.["properties"];
   if (!isJsonObject(properties) || !Object.hasOwn(properties, key)) return undefined;
   return typesOf(properties[key], schema, { numNodes: MAX_SCHEMA_NODES });

@@ -7,9 +7,7 @@
 export const F8_MAX = 448;
 
 /** The value of each of the 256 codes. */
-export const F8_VALUES: Float32Array = Float32Array.from({ length: 256 }, (_, code) =>
-  decodeF8(code),
-);
+export const F8_VALUES: Float32Array = Float32Array.from({ length: 256 }, (_, code) => decodeF8(code));
 
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);
@@ -27,8 +25,7 @@ export function f32ToF8(value: number): number {
   if (magnitude > 0x7f800000) return sign | 0x7f;
   if (magnitude >= 0x43e00000) return sign | 0x7e;
   // Below 2^-6 the code counts steps of 2^-9: adding 2^52 rounds to a whole step, ties to even.
-  if (magnitude < 0x3c800000)
-    return sign | (Math.abs(scratchFloat[0]) * 2 ** 9 + 2 ** 52 - 2 ** 52);
+  if (magnitude < 0x3c800000) return sign | (Math.abs(scratchFloat[0]) * 2 ** 9 + 2 ** 52 - 2 ** 52);
   // Moves the exponent's bias from 127 to 7; a carry out of the mantissa correctly raises the exponent.
   const rebiased = magnitude - (120 << 23);
   return sign | ((rebiased + 0x7ffff + ((rebiased >>> 20) & 1)) >>> 20);

@@ -29,14 +29,11 @@ describe.each(FORMATS)("$name", ({ decode, encode, infinity, max }) => {
       const below = Math.fround(middle * (1 - 2 ** -20));
       const above = Math.fround(middle * (1 + 2 ** -20));
       if (encode(middle) !== even) expect.fail(`half way after ${bits} became ${encode(middle)}`);
-      if (encode(-middle) !== (even | 0x8000))
-        expect.fail(`half way after -${bits} became ${encode(-middle)}`);
+      if (encode(-middle) !== (even | 0x8000)) expect.fail(`half way after -${bits} became ${encode(-middle)}`);
       // Below the range of normal f32 a relative step of 2^-20 rounds away.
       if (middle < 2 ** -120) continue;
-      if (encode(below) !== bits)
-        expect.fail(`below half way after ${bits} became ${encode(below)}`);
-      if (encode(above) !== bits + 1)
-        expect.fail(`above half way after ${bits} became ${encode(above)}`);
+      if (encode(below) !== bits) expect.fail(`below half way after ${bits} became ${encode(below)}`);
+      if (encode(above) !== bits + 1) expect.fail(`above half way after ${bits} became ${encode(above)}`);
     }
   });
 

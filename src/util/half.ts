@@ -23,8 +23,7 @@ export function f32ToF16(value: number): number {
   if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff);
   if (magnitude >= 0x47800000) return sign | 0x7c00;
   // Below the smallest normal f16 the code counts steps of 2^-24: adding 2^52 rounds to a whole step, ties to even.
-  if (magnitude < 0x38800000)
-    return sign | (Math.abs(scratchFloat[0]) * 2 ** 24 + 2 ** 52 - 2 ** 52);
+  if (magnitude < 0x38800000) return sign | (Math.abs(scratchFloat[0]) * 2 ** 24 + 2 ** 52 - 2 ** 52);
   // Moves the exponent's bias from 127 to 15; a carry out of the mantissa correctly raises the exponent, up to infinity.
   const rebiased = magnitude - (112 << 23);
   return sign | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13);

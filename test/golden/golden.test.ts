@@ -13,7 +13,9 @@ for (const { name, available, create } of allBackends) {
       const { expected, array, path } = golden;
       using opened = openEngine(path, {}, create());
       const { engine } = opened;
-      expect(maxDifference(evaluateAll(engine, expected.input_ids), required(golden, "logits"))).toBeLessThan(LOGIT_TOLERANCE);
+      expect(maxDifference(evaluateAll(engine, expected.input_ids), required(golden, "logits"))).toBeLessThan(
+        LOGIT_TOLERANCE,
+      );
 
       const hidden = evaluateAll(engine, expected.input_ids, { output: "hidden" });
       const last = required(golden, "hidden_last");

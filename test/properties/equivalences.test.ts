@@ -122,7 +122,11 @@ test("any program of submissions, steps and aborts keeps memory whole and tokens
     return alone.get(length)!;
   };
   const action = fc.oneof(
-    fc.record({ kind: fc.constant("submit" as const), length: fc.integer({ min: 1, max: 24 }), speculation: fc.integer({ min: 0, max: 3 }) }),
+    fc.record({
+      kind: fc.constant("submit" as const),
+      length: fc.integer({ min: 1, max: 24 }),
+      speculation: fc.integer({ min: 0, max: 3 }),
+    }),
     fc.record({ kind: fc.constant("step" as const), count: fc.integer({ min: 1, max: 6 }) }),
     fc.record({ kind: fc.constant("abort" as const), index: fc.nat(5) }),
   );

@@ -53,8 +53,7 @@ export type CpuBackendStatus =
 /** Whether the CPU backend can run here, with which instruction sets; else why not and what to do. */
 export function cpuBackendStatus(): CpuBackendStatus {
   const path = join(packageRoot(), "build", "mimo_cpu.node");
-  const unavailable = (reason: string, remedy: string) =>
-    ({ isAvailable: false, path, reason, remedy }) as const;
+  const unavailable = (reason: string, remedy: string) => ({ isAvailable: false, path, reason, remedy }) as const;
   if (!["linux", "darwin"].includes(process.platform) || !["x64", "arm64"].includes(process.arch)) {
     return unavailable(
       `The CPU addon does not support ${process.platform} on ${process.arch}.`,

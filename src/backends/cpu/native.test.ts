@@ -84,11 +84,7 @@ describe.skipIf(!status.isAvailable)("the CPU backend", () => {
     const backend = create({ threads });
     const length = 1_000_003;
     const bytes = pattern(length);
-    const [a, b, c] = [
-      backend.alloc(length),
-      backend.alloc(length + 8),
-      backend.alloc(length),
-    ] as const;
+    const [a, b, c] = [backend.alloc(length), backend.alloc(length + 8), backend.alloc(length)] as const;
     backend.upload(bytesTensor(a), bytes);
     backend.copy(bytesTensor(a), bytesTensor(b, length, 8));
     backend.copy(bytesTensor(b, length, 8), bytesTensor(c));
@@ -123,12 +119,8 @@ describe.skipIf(!status.isAvailable)("the CPU backend", () => {
     writeFileSync(`${path}.new`, new Uint8Array(5));
     renameSync(`${path}.new`, path);
     expect(Buffer.compare(download(backend, bytesTensor(second)), bytes)).toBe(0);
-    expect(codeOf(() => backend.upload(bytesTensor(second, 1), new Uint8Array(1)))).toBe(
-      "invalid_argument",
-    );
-    expect(() => backend.copy(bytesTensor(second, 1), bytesTensor(second, 1, 5))).toThrow(
-      /mapped file/,
-    );
+    expect(codeOf(() => backend.upload(bytesTensor(second, 1), new Uint8Array(1)))).toBe("invalid_argument");
+    expect(() => backend.copy(bytesTensor(second, 1), bytesTensor(second, 1, 5))).toThrow(/mapped file/);
     backend.free(second);
     expect(backend.stats().memories).toBe(0);
   });
@@ -205,8 +197,7 @@ describe.skipIf(!status.isAvailable)("the CPU backend", () => {
 
   it("offers the same kernels in every variant", () => {
     const { addon, variants } = loadAddon();
-    for (const variant of variants)
-      expect(addon.kernels(variant)).toEqual(addon.kernels(variants[0] ?? ""));
+    for (const variant of variants) expect(addon.kernels(variant)).toEqual(addon.kernels(variants[0] ?? ""));
   });
 
   it("checks every command before the first one runs", () => {
@@ -233,9 +224,7 @@ describe.skipIf(!status.isAvailable)("the CPU backend", () => {
     }
     expect(() => addon.execute(device, new Float64Array(4), 5)).toThrow(/length/);
     expect(() => addon.alloc({} as typeof device, 1)).toThrow(/device/);
-    expect(() => addon.upload(device, handle, 0, "text" as unknown as Uint8Array)).toThrow(
-      /Uint8Array/,
-    );
+    expect(() => addon.upload(device, handle, 0, "text" as unknown as Uint8Array)).toThrow(/Uint8Array/);
     expect(() => addon.alloc(device, "1" as unknown as number)).toThrow();
     addon.destroy(device);
   });

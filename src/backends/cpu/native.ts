@@ -33,24 +33,16 @@ export function createCpuBackend(options: CpuBackendOptions = {}): Backend {
   const { addon, variants } = loadAddon();
   const variant = options.variant ?? defined(variants[0], "a supported variant");
   if (!variants.includes(variant)) {
-    throw new MimoError(
-      "invalid_argument",
-      `This machine cannot run the CPU kernels of variant "${variant}".`,
-      {
-        param: "variant",
-        remedy: `Use one of: ${variants.join(", ")}.`,
-      },
-    );
+    throw new MimoError("invalid_argument", `This machine cannot run the CPU kernels of variant "${variant}".`, {
+      param: "variant",
+      remedy: `Use one of: ${variants.join(", ")}.`,
+    });
   }
   const threads = options.threads ?? physicalCores();
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
-    throw new MimoError(
-      "invalid_argument",
-      `threads must be an integer from 1 to ${MAX_THREADS}, found ${threads}.`,
-      {
-        param: "threads",
-      },
-    );
+    throw new MimoError("invalid_argument", `threads must be an integer from 1 to ${MAX_THREADS}, found ${threads}.`, {
+      param: "threads",
+    });
   }
   return new CpuBackend(addon, variant, threads);
 }
@@ -97,15 +89,9 @@ class CpuBackend implements Backend {
     const { dtype, outFeatures, inFeatures, matrices, scales, scaleRows } = source;
     const numMatrices = matrices.length;
     const bytesPerRow = rowBytes(dtype, inFeatures);
-    assert(
-      bytesPerRow !== undefined,
-      `a row of ${inFeatures} ${dtype} elements is no whole number of blocks`,
-    );
+    assert(bytesPerRow !== undefined, `a row of ${inFeatures} ${dtype} elements is no whole number of blocks`);
     const hasScales = scales !== undefined && scaleRows !== undefined;
-    assert(
-      hasScales === (dtype === "f8_e4m3"),
-      `a weight of ${dtype} has ${hasScales ? "" : "no "}scales`,
-    );
+    assert(hasScales === (dtype === "f8_e4m3"), `a weight of ${dtype} has ${hasScales ? "" : "no "}scales`);
     const id = native(() =>
       this.#addon.prepareWeight(
         this.#device,
@@ -119,8 +105,7 @@ class CpuBackend implements Backend {
       ),
     );
     let byteLength = numMatrices * outFeatures * bytesPerRow;
-    for (const scale of scales ?? [])
-      byteLength += 4 * defined(numElements(scale.shape), "size of a scale");
+    for (const scale of scales ?? []) byteLength += 4 * defined(numElements(scale.shape), "size of a scale");
     return { id, dtype, numMatrices, outFeatures, inFeatures, byteLength };
   }
 
@@ -130,23 +115,15 @@ class CpuBackend implements Backend {
   }
 
   upload(target: Tensor, bytes: Uint8Array): void {
-    assert(
-      bytes.byteLength === byteLengthOf(target),
-      `upload of ${bytes.byteLength} bytes to another size`,
-    );
+    assert(bytes.byteLength === byteLengthOf(target), `upload of ${bytes.byteLength} bytes to another size`);
     this.sync();
     native(() => this.#addon.upload(this.#device, target.memory.handle, target.byteOffset, bytes));
   }
 
   download(source: Tensor, bytes: Uint8Array): void {
-    assert(
-      bytes.byteLength === byteLengthOf(source),
-      `download of another size into ${bytes.byteLength} bytes`,
-    );
+    assert(bytes.byteLength === byteLengthOf(source), `download of another size into ${bytes.byteLength} bytes`);
     this.sync();
-    native(() =>
-      this.#addon.download(this.#device, source.memory.handle, source.byteOffset, bytes),
-    );
+    native(() => this.#addon.download(this.#device, source.memory.handle, source.byteOffset, bytes));
   }
 
   copy(source: Tensor, target: Tensor): void {
@@ -154,16 +131,12 @@ class CpuBackend implements Backend {
     assert(size === byteLengthOf(target), "copy between tensors of different sizes");
     assert(!this.#mapped.has(target.memory.handle), "copy into a mapped file");
     const distance = Math.abs(source.byteOffset - target.byteOffset);
-    assert(
-      source.memory.handle !== target.memory.handle || distance >= size,
-      "copy between overlapping tensors",
-    );
+    assert(source.memory.handle !== target.memory.handle || distance >= size, "copy between overlapping tensors");
     this.#append(this.#copyId, { tensors: [source, target], scalars: [size] });
   }
 
   require(kernels: readonly Kernel[]): void {
-    for (const { name } of kernels)
-      if (!this.#kernelIds.has(name)) throw kernelMissing(name, "cpu");
+    for (const { name } of kernels) if (!this.#kernelIds.has(name)) throw kernelMissing(name, "cpu");
   }
 
   run(kernel: Kernel, args: KernelArgs): void {
@@ -216,9 +189,7 @@ class CpuBackend implements Backend {
 }
 
 function addresses(tensors: readonly Tensor[]): Float64Array {
-  return Float64Array.from(
-    tensors.flatMap(({ memory, byteOffset }) => [memory.handle, byteOffset]),
-  );
+  return Float64Array.from(tensors.flatMap(({ memory, byteOffset }) => [memory.handle, byteOffset]));
 }
 
 function byteLengthOf(tensor: Tensor): number {
@@ -243,8 +214,7 @@ function isErrorCode(code: unknown): code is ErrorCode {
 function physicalCores(): number {
   let threadsPerCore = 1;
   try {
-    if (readFileSync("/sys/devices/system/cpu/smt/active", "utf8").trim() === "1")
-      threadsPerCore = 2;
+    if (readFileSync("/sys/devices/system/cpu/smt/active", "utf8").trim() === "1") threadsPerCore = 2;
   } catch {
     // Not Linux, or a machine that does not tell: count what the system offers.
   }

@@ -171,7 +171,7 @@ async function startEngine(
 
 function tokenize(path: string, text: string): number[] {
   using checkpoint = openCheckpoint(path);
-  const ids = loadTokenizer(checkpoint)?.encode(text) ?? [];
+  const ids = loadTokenizer(checkpoint).tokenizer?.encode(text) ?? [];
   if (ids.length > 0) return ids;
   throw new MimoError(
     "invalid_argument",

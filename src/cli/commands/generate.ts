@@ -108,6 +108,7 @@ async function generate(cli: Cli, path: string, flags: GenerateFlags): Promise<v
     output.json(describeAnswer(path, mimo, answer));
     return;
   }
+  if (!mimo.hasTokenizer) output.line(JSON.stringify(answer.end.tokens));
   if (flags.logprobs !== undefined)
     output.line(`\n${output.untrusted(formatTable(logprobRows(answer.logprobs)).join("\n"))}`);
   if (messages.isTerminal) messages.line(messages.style.dim(describeUsage(answer.end.usage)));
@@ -178,6 +179,8 @@ function describeAnswer(model: string, mimo: Mimo, { text, reasoning, toolCalls,
     backend: mimo.info.backend,
     text,
     reasoning,
+    tokens: end.tokens,
+    seed: end.seed,
     toolCalls: toolCalls.map(({ call }) => call),
     finishReason: end.finishReason,
     usage: { promptTokens, completionTokens, reasoningTokens, speculation },

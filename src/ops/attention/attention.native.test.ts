@@ -47,12 +47,7 @@ const WIDE: Sizes = { N: 40, G: 1, H: 33, U: 65, window: 0, hasSinks: true };
 function tokenValues(stream: number, positions: readonly number[], perToken: number): Float32Array {
   const key = randomKey(7, stream);
   const value = (i: number) =>
-    3.4 *
-    (randomUnit(
-      key,
-      defined(positions[Math.floor(i / perToken)], "position") * perToken + (i % perToken),
-    ) -
-      0.5);
+    3.4 * (randomUnit(key, defined(positions[Math.floor(i / perToken)], "position") * perToken + (i % perToken)) - 0.5);
   return Float32Array.from({ length: positions.length * perToken }, (_, i) => value(i));
 }
 
@@ -68,10 +63,7 @@ class Bench {
     const memory = this.backend.alloc(defined(tensorBytes(dtype, shape), "size"));
     const tensor = view(memory, dtype, shape);
     if (values !== undefined) {
-      this.backend.upload(
-        tensor,
-        new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-      );
+      this.backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     }
     this.#held.push(tensor);
     return tensor;
@@ -82,13 +74,7 @@ class Bench {
   }
 }
 
-function writeCache(
-  bench: Bench,
-  sizes: Sizes,
-  dtype: KvDType,
-  places: number,
-  blocks: number,
-): KvCache {
+function writeCache(bench: Bench, sizes: Sizes, dtype: KvDType, places: number, blocks: number): KvCache {
   const { G, H, U } = sizes;
   return {
     k: bench.tensor(dtype, [blocks, G, places, kvRowWidth(dtype, H)]),
@@ -145,11 +131,7 @@ function attend(backend: Backend, sizes: Sizes, dtype: KvDType, storage: Storage
     stage,
     sinks: hasSinks ? bench.tensor("f32", [N], tokenValues(4, [0], N)) : null,
     layout: {
-      rows: bench.tensor(
-        "i32",
-        [T, 2],
-        Int32Array.from(positions.flatMap((position) => [0, position])),
-      ),
+      rows: bench.tensor("i32", [T, 2], Int32Array.from(positions.flatMap((position) => [0, position]))),
       segments: bench.tensor("i32", [1, 4], Int32Array.of(0, table.length, stagedFrom, stagedRow)),
       tables: bench.tensor("i32", [table.length], Int32Array.from(table)),
     },
@@ -180,9 +162,7 @@ function lastPositions(context: number, count: number): number[] {
 
 function expectSame(rows: readonly Float32Array[], expected: readonly Float32Array[]): void {
   expect(rows.length).toBe(expected.length);
-  rows.forEach((row, t) =>
-    expect(Buffer.compare(bytesOf(row), bytesOf(defined(expected[t], "row")))).toBe(0),
-  );
+  rows.forEach((row, t) => expect(Buffer.compare(bytesOf(row), bytesOf(defined(expected[t], "row")))).toBe(0));
 }
 
 function bytesOf(row: Float32Array): Uint8Array {
@@ -203,24 +183,10 @@ describe.skipIf(!status.isAvailable)("native attention", () => {
   });
 
   const named = { GLOBAL, SLIDING, SMALL, WIDE };
-  const cases = Object.entries(named).flatMap(([name, sizes]) =>
-    KV_DTYPES.map((dtype) => ({ name, sizes, dtype })),
-  );
+  const cases = Object.entries(named).flatMap(([name, sizes]) => KV_DTYPES.map((dtype) => ({ name, sizes, dtype })));
 
   it.each(cases)("equals its definition: $name, $dtype", ({ sizes, dtype }) => {
-    const storage = paged(700, [
-      0,
-      1,
-      2,
-      63,
-      64,
-      511,
-      512,
-      513,
-      514,
-      640,
-      ...lastPositions(700, 5),
-    ]);
+    const storage = paged(700, [0, 1, 2, 63, 64, 511, 512, 513, 514, 640, ...lastPositions(700, 5)]);
     const rows = attend(cpu, sizes, dtype, storage);
     const expected = attend(reference, sizes, dtype, storage);
     rows.forEach((row, t) => {
@@ -232,26 +198,20 @@ describe.skipIf(!status.isAvailable)("native attention", () => {
     });
   });
 
-  it.each(cases)(
-    "is the same for all threads and instruction sets: $name, $dtype",
-    ({ sizes, dtype }) => {
-      const storage = paged(1700, [900, ...lastPositions(1700, 2)]);
-      const rows = attend(cpu, sizes, dtype, storage);
-      for (const backend of others) expectSame(attend(backend, sizes, dtype, storage), rows);
-    },
-  );
+  it.each(cases)("is the same for all threads and instruction sets: $name, $dtype", ({ sizes, dtype }) => {
+    const storage = paged(1700, [900, ...lastPositions(1700, 2)]);
+    const rows = attend(cpu, sizes, dtype, storage);
+    for (const backend of others) expectSame(attend(backend, sizes, dtype, storage), rows);
+  });
 
-  it.each(cases)(
-    "is the same for a row alone and in a batch: $name, $dtype",
-    ({ sizes, dtype }) => {
-      const positions = [3, ...lastPositions(1100, 90)];
-      const rows = attend(cpu, sizes, dtype, paged(1100, positions));
-      for (const t of [0, 1, 2, 40, 90]) {
-        const alone = attend(cpu, sizes, dtype, paged(1100, [defined(positions[t], "position")]));
-        expectSame(alone, [defined(rows[t], "row")]);
-      }
-    },
-  );
+  it.each(cases)("is the same for a row alone and in a batch: $name, $dtype", ({ sizes, dtype }) => {
+    const positions = [3, ...lastPositions(1100, 90)];
+    const rows = attend(cpu, sizes, dtype, paged(1100, positions));
+    for (const t of [0, 1, 2, 40, 90]) {
+      const alone = attend(cpu, sizes, dtype, paged(1100, [defined(positions[t], "position")]));
+      expectSame(alone, [defined(rows[t], "row")]);
+    }
+  });
 
   it.each(cases)("is the same for any paging and staging: $name, $dtype", ({ sizes, dtype }) => {
     const positions = lastPositions(600, 9);

@@ -60,8 +60,12 @@ interface RowRange {
 function readRows(args: HostArgs, which: "k" | "v", range: RowRange): Float32Array[] {
   const [cacheIndex, stageIndex] = which === "k" ? [1, 3] : [2, 4];
   const [places, stagePlaces] = hostScalars(args, 9).slice(7) as [number, number];
-  const [tableStart, tableLength, stagedFrom, stagedRow] = hostI32(args, 7).subarray(4 * range.segment) as unknown as
-    [number, number, number, number];
+  const [tableStart, tableLength, stagedFrom, stagedRow] = hostI32(args, 7).subarray(4 * range.segment) as unknown as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const tables = hostI32(args, 8);
   return Array.from({ length: range.count }, (_, i) => {
     const j = range.first + i;

@@ -76,8 +76,16 @@ export function attention(
   if (sinks !== null) bindShapes("attention", [["sinks", sinks, "f32", N]]);
   backend.run(ATTENTION, {
     tensors: [
-      q, cache.k, cache.v, stage?.k ?? null, stage?.v ?? null, sinks,
-      layout.rows, layout.segments, layout.tables, out,
+      q,
+      cache.k,
+      cache.v,
+      stage?.k ?? null,
+      stage?.v ?? null,
+      sinks,
+      layout.rows,
+      layout.segments,
+      layout.tables,
+      out,
     ],
     scalars: [T, N, G, H, U, scale, window, places, stagePlaces],
   });

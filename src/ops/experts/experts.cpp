@@ -105,8 +105,9 @@ struct Call {
     x_quantised = quantise_x ? quantise_rows(args.tensors[0].as<const float>(), T, D, worker, 0) : nullptr;
     first = static_cast<float*>(worker.scratch(slots * MAX_CLAIM * sizeof(float)));
     second = static_cast<float*>(worker.scratch(slots * MAX_CLAIM * sizeof(float)));
-    inner_panel = panel_scratch(D, round, worker);
-    down_panel = panel_scratch(F, round, worker);
+    // A token may name one expert K times.
+    inner_panel = panel_scratch(D, round * K, worker);
+    down_panel = panel_scratch(F, round * K, worker);
   }
 
   static int64_t tokens_per_round(int64_t T, int64_t K, int64_t F) {

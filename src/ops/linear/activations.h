@@ -29,7 +29,7 @@ struct LaneCodes {
 
 template <int ROWS> MIMO_INLINE void add_digit(const LaneCodes (&w)[ROWS], const int8_t* digits, i32x16 (&dots)[ROWS]) {
   for (int j = 0; j < 4; j++) {
-    const i8x64 x = load_i8x64(digits + 64 * j);
+    i8x64 x = load_i8x64(digits + 64 * j); asm("" : "+v"(x.v));
     for (int r = 0; r < ROWS; r++) dots[r] = dot_offset(dots[r], w[r].codes[j], x);
   }
 }

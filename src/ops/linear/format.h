@@ -39,6 +39,19 @@ struct Matrix {
   }
 };
 
+// Formats with 16 levels keep two codes in a byte. `span` codes with the low nibbles precede as many with the high
+// ones; levels are what the nibbles stand for.
+struct Nibbles {
+  const int8_t* levels;  // null for all other formats
+  int span;
+  int first, stride;  // where the eight runs of 16 bytes of a chunk are
+
+  constexpr int at(int i) const { return first + i * stride; }
+};
+constexpr Nibbles NO_NIBBLES = {nullptr, 0, 0, 0};
+constexpr int8_t LEVELS_FROM_0[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+constexpr int8_t LEVELS_FROM_MINUS_8[16] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+
 // 256 codes in the order of k; lane g of scales and offsets belongs to codes 16g..16g+15.
 struct Codes {
   i8x64 codes[4];
@@ -75,9 +88,37 @@ template <class Format, class Sink> MIMO_INLINE void each_value(const Codes& chu
   }
 }
 
+// The same from packed nibbles, for formats that say where these are: a code is looked up in the 16 values that its
+// group can have, which takes half the instructions of widening and scaling it. The values are the same.
+template <class Format, class Sink> MIMO_INLINE void each_nibble_value(const uint8_t* block, Sink&& sink) {
+  const Codes chunk = Format::decode(block);
+  alignas(64) float scales[16], offsets[16];
+  store(scales, chunk.scales);
+  if constexpr (Format::HAS_OFFSETS) store(offsets, chunk.offsets);
+  const f32x16 levels = load_i8(Format::NIBBLES.levels);
+  const auto values_of = [&](int group) {
+    if constexpr (Format::HAS_OFFSETS) return fma(levels, set1(scales[group]), set1(offsets[group]));
+    return mul(levels, set1(scales[group]));
+  };
+#pragma GCC unroll 4
+  for (int g = 0; g < 16; g += 4) {
+    const i32x16 first = load_u8_i32(block + Format::NIBBLES.at(g / 2));
+    const i32x16 second = load_u8_i32(block + Format::NIBBLES.at(g / 2 + 1));
+    const i32x16 second_codes = Format::NIBBLES.span == 16 ? shift_right_signed<4>(first) : second;
+    const i32x16 third_codes = Format::NIBBLES.span == 16 ? second : shift_right_signed<4>(first);
+    const f32x16 lower = values_of(g), upper = values_of(g + 2);
+    sink(g, lookup(lower, first));
+    sink(g + 1, lookup(lower, second_codes));
+    sink(g + 2, lookup(upper, third_codes));
+    sink(g + 3, lookup(upper, shift_right_signed<4>(second)));
+  }
+}
+
 // The same for the whole chunk that starts at k.
 template <class Format, class Sink> MIMO_INLINE void each_value(const Row& row, int64_t k, Sink&& sink) {
-  if constexpr (Format::IS_QUANTISED) {
+  if constexpr (Format::NIBBLES.levels != nullptr) {
+    each_nibble_value<Format>(row.data + k / Format::BLOCK * Format::BLOCK_BYTES, sink);
+  } else if constexpr (Format::IS_QUANTISED) {
     each_value<Format>(decode<Format>(row, k), sink);
   } else {
     const typename Format::Cursor start = Format::at(row, k);

@@ -7,6 +7,7 @@ namespace mimo::MIMO_VARIANT {
 
 struct F32 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
   using Cursor = const float*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
   static MIMO_INLINE f32x16 value(Cursor p, int i) { return load(p + 16 * i); }
@@ -15,6 +16,7 @@ struct F32 {
 
 struct F16 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
   using Cursor = const uint16_t*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
   static MIMO_INLINE f32x16 value(Cursor p, int i) { return load_f16(p + 16 * i); }
@@ -23,6 +25,7 @@ struct F16 {
 
 struct BF16 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
   using Cursor = const uint16_t*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
   static MIMO_INLINE f32x16 value(Cursor p, int i) { return load_bf16(p + 16 * i); }
@@ -31,6 +34,7 @@ struct BF16 {
 
 struct F8_E4M3 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
   struct Cursor {
     const uint8_t* codes;
     const float* scales;  // of 128 columns, which 16 lanes never straddle

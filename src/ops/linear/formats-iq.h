@@ -44,6 +44,7 @@ MIMO_INLINE f32x16 nibble_pairs(const uint8_t* p) {
 struct IQ2_XXS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 66;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   // Eight bytes for 32 codes: four indices, then 28 bits of sign patterns below 4 bits of scale.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
@@ -64,6 +65,7 @@ struct IQ2_XXS {
 struct IQ2_XS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 74;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   // Two bytes for eight codes: nine bits of index, seven of sign pattern.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
@@ -83,14 +85,14 @@ struct IQ2_XS {
 struct IQ2_S {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 82;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   // Low index bytes, sign bytes, two high index bits each, scales.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
-    const uint64_t high = read<uint64_t>(p + 66);
     for (int v = 0; v < 4; v++) {
-      const i8x64 magnitudes =
-          eights([&](int i) { return IQ2_S_GRID[p[2 + 8 * v + i] | (high >> (16 * v + 2 * i) & 3) << 8]; });
+      const uint32_t high = read<uint16_t>(p + 66 + 2 * v) << 8;
+      const i8x64 magnitudes = eights([&](int i) { return IQ2_S_GRID[p[2 + 8 * v + i] | (high >> (2 * i) & 0x300)]; });
       out.codes[v] = negate(magnitudes, read<uint64_t>(p + 34 + 8 * v));
     }
     out.scales = odd_scales(p, 0.125f, nibble_pairs(p + 74));
@@ -101,6 +103,7 @@ struct IQ2_S {
 struct IQ3_XXS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 98;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   // 64 indices, then for 32 codes each 28 bits of sign patterns below 4 bits of scale.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
@@ -120,14 +123,14 @@ struct IQ3_XXS {
 struct IQ3_S {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 110;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   // 64 low index bytes, their ninth bits, sign bytes, four bits of scale for 32 codes each.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
-    const uint64_t ninth = read<uint64_t>(p + 66);
     for (int v = 0; v < 4; v++) {
-      const i8x64 magnitudes =
-          fours([&](int i) { return IQ3_S_GRID[p[2 + 16 * v + i] | (ninth >> (16 * v + i) & 1) << 8]; });
+      const uint32_t ninth = read<uint16_t>(p + 66 + 2 * v) << 8;
+      const i8x64 magnitudes = fours([&](int i) { return IQ3_S_GRID[p[2 + 16 * v + i] | (ninth >> i & 256)]; });
       out.codes[v] = negate(magnitudes, read<uint64_t>(p + 74 + 8 * v));
     }
     const uint64_t scales = nibbles_to_bytes(read<uint32_t>(p + 106));

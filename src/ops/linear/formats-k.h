@@ -50,6 +50,7 @@ template <int BIT, int VALUE> MIMO_INLINE i8x64 single_bits(const uint8_t* p) {
 struct Q2_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 84;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     constexpr uint64_t LOW = 0x0f0f0f0f0f0f0f0f;
@@ -66,6 +67,7 @@ struct Q2_K {
 struct Q3_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 110;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   // Codes have their third bit in the first 32 bytes, bit k/32 of byte k%32; 4 is taken away.
   template <int V> static MIMO_INLINE i8x64 codes(const uint8_t* p) {
@@ -96,6 +98,7 @@ MIMO_INLINE void decode_scales(const uint8_t* p, Codes& out) {
 struct Q4_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 144;
+  static constexpr Nibbles NIBBLES = {LEVELS_FROM_0, 32, 16, 16};
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -108,6 +111,7 @@ struct Q4_K {
 struct Q5_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 176;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   template <int V> static MIMO_INLINE i8x64 codes(const uint8_t* p) {
     return bit_or(nibbles(p + 48 + 32 * V), single_bits<2 * V, 16>(p + 16));
@@ -123,6 +127,7 @@ struct Q5_K {
 struct Q6_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 210;
+  static constexpr Nibbles NIBBLES = NO_NIBBLES;
 
   // Four low bits from 64 bytes of nibbles (low ones first), two high bits as in Q2_K; 32 is taken away.
   template <int V> static MIMO_INLINE i8x64 codes(const uint8_t* p) {
@@ -142,6 +147,7 @@ struct Q6_K {
 struct IQ4_XS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 136;
+  static constexpr Nibbles NIBBLES = {IQ4_LEVELS, 16, 8, 16};
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;

@@ -71,8 +71,7 @@ export function encodeQ8_0(values: Float32Array, out: Uint8Array): void {
     let extreme = 0;
     for (let i = from; i < from + 32; i++) extreme = Math.max(extreme, Math.abs(values[i]!));
     const inverse = inverseOf(putScale(out, at, extreme / 127));
-    for (let i = 0; i < 32; i++)
-      out[at + 2 + i] = nearestCode(inverse * values[from + i]!, -127, 127);
+    for (let i = 0; i < 32; i++) out[at + 2 + i] = nearestCode(inverse * values[from + i]!, -127, 127);
   }
 }
 

@@ -33,10 +33,7 @@ function block(dtype: DType, fields: Record<number, readonly number[]>): Uint8Ar
 function weights(length: number, deviation = 0.02): Float32Array {
   let state = 12345;
   const uniform = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 1) / 2 ** 31;
-  return Float32Array.from(
-    { length },
-    () => deviation * (uniform() + uniform() + uniform() + uniform() - 2) * 1.7,
-  );
+  return Float32Array.from({ length }, () => deviation * (uniform() + uniform() + uniform() + uniform() - 2) * 1.7);
 }
 
 describe("decoders", () => {
@@ -78,10 +75,7 @@ describe("hand-made blocks", () => {
     const fifthBits = [0x02, 0x00, 0x01, 0x00];
     const q5_0 = decode("q5_0", block("q5_0", { 0: F16_ONE, 2: fifthBits, 6: [0x21, 0x03] }));
     expect([q5_0[0], q5_0[1], q5_0[16], q5_0[17]]).toEqual([1 - 16, 3, 2, -16]);
-    const q5_1 = decode(
-      "q5_1",
-      block("q5_1", { 0: F16_ONE, 2: F16_TWO, 4: fifthBits, 8: [0x21, 0x03] }),
-    );
+    const q5_1 = decode("q5_1", block("q5_1", { 0: F16_ONE, 2: F16_TWO, 4: fifthBits, 8: [0x21, 0x03] }));
     expect([q5_1[0], q5_1[1], q5_1[16], q5_1[17]]).toEqual([3, 21, 20, 2]);
   });
 
@@ -126,9 +120,7 @@ describe("hand-made blocks", () => {
       14: [word & 255, (word >> 8) & 255, 0, (word >>> 24) & 255],
     };
     const values = decode("iq2_xxs", block("iq2_xxs", fields));
-    expect([...values.subarray(40, 48)]).toEqual(
-      [-43, 8, 8, 8, 8, 8, 8, -8].map((x) => (x * 7) / 8),
-    );
+    expect([...values.subarray(40, 48)]).toEqual([-43, 8, 8, 8, 8, 8, 8, -8].map((x) => (x * 7) / 8));
     expect([...values.subarray(32, 34)]).toEqual([7, 7]);
     expect(values[0]).toBe(1);
   });
@@ -233,16 +225,11 @@ describe("encoders", () => {
     expect(Math.max(...twice.map((x, i) => Math.abs(x - once[i]!)))).toBeLessThan(step);
   });
 
-  test.each(ENCODABLE_DTYPES.filter((dtype) => dtype.startsWith("q")))(
-    "%s refuses what it cannot hold",
-    (dtype) => {
-      for (const value of [NaN, Infinity, -Infinity]) {
-        expect(() => encode(dtype, new Float32Array(256).with(77, value))).toThrow(
-          /found (NaN|-?Infinity) at 77/,
-        );
-      }
-    },
-  );
+  test.each(ENCODABLE_DTYPES.filter((dtype) => dtype.startsWith("q")))("%s refuses what it cannot hold", (dtype) => {
+    for (const value of [NaN, Infinity, -Infinity]) {
+      expect(() => encode(dtype, new Float32Array(256).with(77, value))).toThrow(/found (NaN|-?Infinity) at 77/);
+    }
+  });
 });
 
 describe("arguments", () => {
@@ -260,15 +247,9 @@ describe("arguments", () => {
   });
 
   test("lengths must match and be whole blocks", () => {
-    expect(() => decodeBlocks("q8_0", new Uint8Array(34), new Float32Array(31))).toThrow(
-      /whole q8_0 blocks/,
-    );
-    expect(() => decodeBlocks("q8_0", new Uint8Array(33), new Float32Array(32))).toThrow(
-      /whole q8_0 blocks/,
-    );
-    expect(() => encodeBlocks("f32", new Float32Array(2), new Uint8Array(7))).toThrow(
-      /whole f32 blocks/,
-    );
+    expect(() => decodeBlocks("q8_0", new Uint8Array(34), new Float32Array(31))).toThrow(/whole q8_0 blocks/);
+    expect(() => decodeBlocks("q8_0", new Uint8Array(33), new Float32Array(32))).toThrow(/whole q8_0 blocks/);
+    expect(() => encodeBlocks("f32", new Float32Array(2), new Uint8Array(7))).toThrow(/whole f32 blocks/);
     decodeBlocks("q8_0", new Uint8Array(0), new Float32Array(0));
   });
 });

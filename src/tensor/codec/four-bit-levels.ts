@@ -24,14 +24,7 @@ export function decodeIq4Xs(bytes: Uint8Array, out: Float32Array): void {
     for (let group = 0; group < 8; group++) {
       const low = (bytes[at + 4 + (group >> 1)]! >> (4 * (group & 1))) & 15;
       const groupScale = (low | (((highBits >> (2 * group)) & 3) << 4)) - 32;
-      decodeLevels(
-        IQ4_LEVELS,
-        scale * groupScale,
-        bytes,
-        at + 8 + 16 * group,
-        out,
-        to + 32 * group,
-      );
+      decodeLevels(IQ4_LEVELS, scale * groupScale, bytes, at + 8 + 16 * group, out, to + 32 * group);
     }
   }
 }

@@ -15,9 +15,7 @@ function headerTable(name: string): number[] {
   expect(numbers).toHaveLength(Number(match[3]));
   const numBytes = Number(match[2]) / 8;
   if (numBytes === 1) return numbers.map(Number);
-  return numbers.flatMap((n) =>
-    Array.from({ length: numBytes }, (_, i) => Number((n >> BigInt(8 * i)) & 255n)),
-  );
+  return numbers.flatMap((n) => Array.from({ length: numBytes }, (_, i) => Number((n >> BigInt(8 * i)) & 255n)));
 }
 
 test.each(Object.entries(tables))("%s is the same in the C++ header", (name, table) => {
@@ -34,6 +32,5 @@ test("grids have the rows that the formats index", () => {
 
 test("every sign pattern negates an even number of elements", () => {
   expect([...tables.IQ_SIGNS.subarray(0, 5)]).toEqual([0, 129, 130, 3, 132]);
-  for (const signs of tables.IQ_SIGNS)
-    expect(signs.toString(2).replaceAll("0", "").length % 2).toBe(0);
+  for (const signs of tables.IQ_SIGNS) expect(signs.toString(2).replaceAll("0", "").length % 2).toBe(0);
 });

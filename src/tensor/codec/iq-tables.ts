@@ -7,24 +7,7 @@
 import { defined } from "../../util/assert.ts";
 
 /** The non-uniform levels of IQ4_NL and IQ4_XS, indexed by the 4-bit code. */
-export const IQ4_LEVELS = Int8Array.of(
-  -127,
-  -104,
-  -83,
-  -65,
-  -49,
-  -35,
-  -22,
-  -10,
-  1,
-  13,
-  25,
-  38,
-  53,
-  69,
-  89,
-  113,
-);
+export const IQ4_LEVELS = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 
 /** Twice the FP4 E2M1 values, so that they are integers; the block's scale is halved in return. */
 export const MXFP4_LEVELS = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
@@ -33,10 +16,7 @@ export const MXFP4_LEVELS = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3,
  * Sign patterns of IQ2_XXS, IQ2_XS and IQ3_XXS: bit i negates element i of a group of eight. A block stores seven
  * bits; the eighth makes the number of negated elements even.
  */
-export const IQ_SIGNS = Uint8Array.from(
-  { length: 128 },
-  (_, code) => code | (oddParity(code) << 7),
-);
+export const IQ_SIGNS = Uint8Array.from({ length: 128 }, (_, code) => code | (oddParity(code) << 7));
 
 const IQ2_LEVELS = [8, 25, 43];
 const IQ3_XXS_LEVELS = [4, 12, 20, 28, 36, 44, 52, 62];

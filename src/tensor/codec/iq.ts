@@ -12,14 +12,7 @@
 // All products are exact in f32.
 
 import { f16At, u16At, u32At } from "./bytes.ts";
-import {
-  IQ2_S_GRID,
-  IQ2_XS_GRID,
-  IQ2_XXS_GRID,
-  IQ3_S_GRID,
-  IQ3_XXS_GRID,
-  IQ_SIGNS,
-} from "./iq-tables.ts";
+import { IQ2_S_GRID, IQ2_XS_GRID, IQ2_XXS_GRID, IQ3_S_GRID, IQ3_XXS_GRID, IQ_SIGNS } from "./iq-tables.ts";
 
 export function decodeIq2Xxs(bytes: Uint8Array, out: Float32Array): void {
   for (let at = 0, to = 0; at < bytes.length; at += 66, to += 256) {
@@ -30,15 +23,7 @@ export function decodeIq2Xxs(bytes: Uint8Array, out: Float32Array): void {
       const groupScale = scale * (1 + 2 * (word >>> 28));
       for (let eight = 0; eight < 4; eight++) {
         const signs = IQ_SIGNS[(word >>> (7 * eight)) & 127]!;
-        decodeRow(
-          IQ2_XXS_GRID,
-          8 * bytes[indices + eight]!,
-          8,
-          signs,
-          groupScale,
-          out,
-          to + 32 * group + 8 * eight,
-        );
+        decodeRow(IQ2_XXS_GRID, 8 * bytes[indices + eight]!, 8, signs, groupScale, out, to + 32 * group + 8 * eight);
       }
     }
   }
@@ -50,15 +35,7 @@ export function decodeIq2Xs(bytes: Uint8Array, out: Float32Array): void {
     for (let eight = 0; eight < 32; eight++) {
       const word = u16At(bytes, at + 2 + 2 * eight);
       const groupScale = scale * (1 + 2 * halfGroupScaleOf(bytes, at + 66, eight));
-      decodeRow(
-        IQ2_XS_GRID,
-        8 * (word & 511),
-        8,
-        IQ_SIGNS[word >> 9]!,
-        groupScale,
-        out,
-        to + 8 * eight,
-      );
+      decodeRow(IQ2_XS_GRID, 8 * (word & 511), 8, IQ_SIGNS[word >> 9]!, groupScale, out, to + 8 * eight);
     }
   }
 }
@@ -85,15 +62,7 @@ export function decodeIq3Xxs(bytes: Uint8Array, out: Float32Array): void {
       const signs = IQ_SIGNS[(word >>> (7 * (eight & 3))) & 127]!;
       const indices = at + 2 + 2 * eight;
       decodeRow(IQ3_XXS_GRID, 4 * bytes[indices]!, 4, signs, groupScale, out, to + 8 * eight);
-      decodeRow(
-        IQ3_XXS_GRID,
-        4 * bytes[indices + 1]!,
-        4,
-        signs >> 4,
-        groupScale,
-        out,
-        to + 8 * eight + 4,
-      );
+      decodeRow(IQ3_XXS_GRID, 4 * bytes[indices + 1]!, 4, signs >> 4, groupScale, out, to + 8 * eight + 4);
     }
   }
 }
@@ -106,8 +75,7 @@ export function decodeIq3S(bytes: Uint8Array, out: Float32Array): void {
       const ninth = (bytes[at + 66 + group]! >> (four & 7)) & 1;
       const index = bytes[at + 2 + four]! | (ninth << 8);
       const signs = bytes[at + 74 + (four >> 1)]! >> (4 * (four & 1));
-      const groupScale =
-        scale * (1 + 2 * ((bytes[at + 106 + (group >> 1)]! >> (4 * (group & 1))) & 15));
+      const groupScale = scale * (1 + 2 * ((bytes[at + 106 + (group >> 1)]! >> (4 * (group & 1))) & 15));
       decodeRow(IQ3_S_GRID, 4 * index, 4, signs, groupScale, out, to + 4 * four);
     }
   }

@@ -72,13 +72,7 @@ function packQ6Group(
 }
 
 /** Writes the 16 bytes of scales that q4_k and q5_k share, and leaves the 256 codes in `codes`. */
-function encodeAffineBlock(
-  values: Float32Array,
-  from: number,
-  maxCode: number,
-  out: Uint8Array,
-  at: number,
-): void {
+function encodeAffineBlock(values: Float32Array, from: number, maxCode: number, out: Uint8Array, at: number): void {
   let maxScale = 0;
   let maxMin = 0;
   for (let group = 0; group < 8; group++) {
@@ -115,13 +109,7 @@ function assignCodes(
 }
 
 /** The inverse of groupScaleOf and groupMinOf in k-quants.ts; the 12 bytes must start as zeros. */
-function putGroupScale(
-  out: Uint8Array,
-  at: number,
-  group: number,
-  scale: number,
-  min: number,
-): void {
+function putGroupScale(out: Uint8Array, at: number, group: number, scale: number, min: number): void {
   if (group < 4) {
     out[at + group]! |= scale;
     out[at + group + 4]! |= min;

@@ -40,8 +40,7 @@ export function decodeQ3K(bytes: Uint8Array, out: Float32Array): void {
       const shift = codeShiftOf(group);
       const thirdBits = at + 16 * (group & 1);
       for (let i = 0; i < 16; i++) {
-        const code =
-          ((bytes[codes + i]! >> shift) & 3) | (((bytes[thirdBits + i]! >> (group >> 1)) & 1) << 2);
+        const code = ((bytes[codes + i]! >> shift) & 3) | (((bytes[thirdBits + i]! >> (group >> 1)) & 1) << 2);
         out[to + 16 * group + i] = groupScale * (code - 4);
       }
     }
@@ -74,8 +73,7 @@ export function decodeQ5K(bytes: Uint8Array, out: Float32Array): void {
       const codes = at + 48 + 32 * (group >> 1);
       const shift = 4 * (group & 1);
       for (let i = 0; i < 32; i++) {
-        const code =
-          ((bytes[codes + i]! >> shift) & 15) | (((bytes[at + 16 + i]! >> group) & 1) << 4);
+        const code = ((bytes[codes + i]! >> shift) & 15) | (((bytes[at + 16 + i]! >> group) & 1) << 4);
         out[to + 32 * group + i] = groupScale * code - groupMin;
       }
     }
@@ -92,8 +90,7 @@ export function decodeQ6K(bytes: Uint8Array, out: Float32Array): void {
       const high = at + 128 + codeByteOf(group);
       const highShift = codeShiftOf(group);
       for (let i = 0; i < 16; i++) {
-        const code =
-          ((bytes[low + i]! >> lowShift) & 15) | (((bytes[high + i]! >> highShift) & 3) << 4);
+        const code = ((bytes[low + i]! >> lowShift) & 15) | (((bytes[high + i]! >> highShift) & 3) << 4);
         out[to + 16 * group + i] = groupScale * (code - 32);
       }
     }

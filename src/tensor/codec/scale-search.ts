@@ -56,9 +56,7 @@ export function fitAffine(
   for (let candidate = 0; candidate < numStretches + NUM_REFINEMENTS; candidate++) {
     const refines = candidate >= numStretches;
     const low = refines ? -fit[1]! : lowest;
-    const inverse = refines
-      ? 1 / fit[0]!
-      : (maxCode + AFFINE_STRETCHES[candidate]!) / (highest - lowest);
+    const inverse = refines ? 1 / fit[0]! : (maxCode + AFFINE_STRETCHES[candidate]!) / (highest - lowest);
     let wc = 0;
     let wcc = 0;
     let wcx = 0;
@@ -94,12 +92,7 @@ export function fitAffine(
  * x ≈ step · code, codes −`limit` to `limit` − 1, for `length` values from `from` on. The step may be negative: the
  * value of largest magnitude then takes the code −`limit`, of which there is no positive counterpart.
  */
-export function fitSymmetric(
-  values: Float32Array,
-  from: number,
-  length: number,
-  limit: number,
-): number {
+export function fitSymmetric(values: Float32Array, from: number, length: number, limit: number): number {
   let extreme = 0;
   let squares = 0;
   for (let i = from; i < from + length; i++) {
