@@ -53,6 +53,18 @@ describe.each(KV_DTYPES)("with a KV cache of %s", (kvDType) => {
   });
 });
 
+test.each(["gguf-q4_0", "gguf-q4_k_m", "gguf-iq3_s"])("%s: quantised activations keep the same promises", (name) => {
+  const { path, expected } = goldenCase(name);
+  const options = { activations: "quantised", kvDType: "f16" } as const;
+  const whole = bits(evaluateWith(options, expected.input_ids, path));
+  for (const maxRows of [1, 7])
+    expect(bits(evaluateWith({ ...options, maxRows }, expected.input_ids, path))).toEqual(whole);
+  using opened = openEngine(path, options);
+  const requests = [0, 1, 3].map((speculation) => request(expected.input_ids.slice(0, 30), { speculation }));
+  const [plain, ...drafted] = generateAll(opened.engine, requests);
+  for (const tokens of drafted) expect(tokens).toEqual(plain);
+});
+
 test("sequences in a batch get the tokens and log-probabilities they get alone", () => {
   const requests = [3, 17, 24, 9].map((length, i) =>
     request(PROMPT.slice(0, length), {

@@ -67,7 +67,7 @@ export function benchCommand(cli: Cli): Command {
     .addOption(threadsOption())
     .addOption(kvOption())
     .addOption(mtpModeOption())
-    .addOption(quantisedActivationsOption())
+    .addOption(quantisedActivationsOption("on"))
     .action((model: string, flags: BenchFlags) => bench(cli, model, flags))
     .addHelpText(
       "after",

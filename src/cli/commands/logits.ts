@@ -44,7 +44,7 @@ export function logitsCommand(cli: Cli): Command {
     .addOption(mtpModeOption("--mtp-mode"))
     .addOption(backendOption())
     .addOption(threadsOption())
-    .addOption(quantisedActivationsOption())
+    .addOption(quantisedActivationsOption("off"))
     .addOption(kv)
     .option("--json", "print the shape as JSON")
     .action((model: string, flags: LogitsFlags) => logits(cli, model, flags))

@@ -34,8 +34,8 @@ constexpr int TILE_T = NUM_REGISTERS >= 32 ? 6 : 3;
 constexpr int TILE_N = NUM_REGISTERS >= 32 ? 4 : 2;
 constexpr int64_t BLOCK = 512;
 // The same for int8, in chunks.
-constexpr int CODES_TILE_T = 6;
-constexpr int CODES_TILE_N = 2;
+constexpr int CODES_TILE_T = 3;
+constexpr int CODES_TILE_N = 4;
 constexpr int64_t CODES_BLOCK = 4;
 
 // Rows are a vector more than a power of two apart: else all of a tile would compete for the same cache sets.
