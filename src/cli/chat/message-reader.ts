@@ -33,6 +33,7 @@ export class MessageReader implements Disposable {
   readonly #queue = new AsyncQueue<Entry>();
   readonly #entries: AsyncIterator<Entry>;
   #isPasting = false;
+  #isClosed = false;
 
   constructor(options: MessageReaderOptions) {
     this.#options = options;
@@ -78,7 +79,8 @@ export class MessageReader implements Disposable {
   }
 
   #rest(): void {
-    this.#lines.pause();
+    // From Node 22 on, a closed interface throws when it is paused.
+    if (!this.#isClosed) this.#lines.pause();
     this.#options.input.setRawMode(false);
     this.#options.terminal?.write(PASTE_OFF);
   }
@@ -109,6 +111,7 @@ export class MessageReader implements Disposable {
   }
 
   #end(): void {
+    this.#isClosed = true;
     const rest = this.#assembler.finish();
     if (rest.trim() !== "") this.#queue.push({ type: "message", text: rest });
     this.#queue.push({ type: "end" });
