@@ -56,6 +56,7 @@ template <class Format, int T> struct Few {
       int64_t k = 0;
       for (; k + CHUNK <= w.columns; k += CHUNK) {
         for (int r = 0; r < num_rows; r++) {
+          prefetch<Format>(w.row(n + r + MAX_ROWS), k);
           f32x16 sum[T];
           for (int t = 0; t < T; t++) sum[t] = sums[r][t];
           each_value<Format>(w.row(n + r), k, [&](int i, f32x16 value) {
@@ -84,7 +85,10 @@ template <class Format, int T> struct Few {
     LaneCodes lanes[ROWS];
     int64_t k = 0;
     for (; k + CHUNK <= w.columns; k += CHUNK) {
-      for (int r = 0; r < ROWS; r++) lanes[r] = to_lanes<Format>(decode<Format>(w.row(n + r), k));
+      for (int r = 0; r < ROWS; r++) {
+        prefetch<Format>(w.row(n + r + ROWS), k);
+        lanes[r] = to_lanes<Format>(decode<Format>(w.row(n + r), k));
+      }
       add_products<Format::HAS_OFFSETS>(lanes, x, k / CHUNK, sums);
     }
     if (k < w.columns) {
