@@ -1,5 +1,6 @@
 // What a generation tells its reader, in order: progress of the prompt, pieces of output, and one `done` at the end.
 
+import type { OutputEvent } from "../tokenizer/output-parser.ts";
 import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/sequence.ts";
 
 /** `stop`: the model ended its turn, or a stop string or id was met. `tool_calls`: it ended with calls to answer. */
@@ -41,10 +42,8 @@ export interface SpeculationUsage {
 export type GenerationEvent =
   /** Prompt tokens processed so far; only for prompts longer than one step. */
   | { readonly type: "progress"; readonly processed: number; readonly total: number }
-  | { readonly type: "text" | "reasoning"; readonly text: string }
-  | { readonly type: "tool_call_start"; readonly index: number }
-  /** A piece of the call's text in the model's own format, as it is written. */
-  | { readonly type: "tool_call"; readonly index: number; readonly text: string }
+  /** Pieces of text and reasoning, and a call's text in the model's own format as it is written. */
+  | Exclude<OutputEvent, { readonly type: "tool_call_end" }>
   | {
       readonly type: "tool_call_end";
       readonly index: number;

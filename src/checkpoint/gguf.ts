@@ -3,6 +3,7 @@
 // with type and shape. Tensor bytes are not read. Source: docs/gguf.md in ggml-org/ggml.
 
 import { formatShape } from "../tensor/shape.ts";
+import { tensorBytes } from "../tensor/tensor.ts";
 import { invalid, unsupported } from "./errors.ts";
 import { GgufCursor } from "./gguf-cursor.ts";
 import {
@@ -16,7 +17,7 @@ import {
   type GgufValue,
 } from "./gguf-format.ts";
 import type { InputFile } from "./input-file.ts";
-import { tensorBytes, type TensorInfo } from "./tensor-info.ts";
+import type { TensorInfo } from "./tensor-info.ts";
 
 const MAX_ENTRIES = 1 << 16;
 const MAX_TENSORS = 1 << 18;

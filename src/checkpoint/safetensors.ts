@@ -3,10 +3,11 @@
 // cover its data without gap or overlap, and agree with dtype and shape. Tensor bytes are not read.
 
 import type { DType } from "../tensor/dtype.ts";
+import { tensorBytes } from "../tensor/tensor.ts";
 import { invalid, unsupported } from "./errors.ts";
 import type { InputFile } from "./input-file.ts";
 import { describe, isJsonObject, parseJsonObject } from "./json.ts";
-import { tensorBytes, type TensorInfo } from "./tensor-info.ts";
+import type { TensorInfo } from "./tensor-info.ts";
 
 /** The dtypes read and written, by the format's names. */
 export const SAFETENSORS_DTYPES = {

@@ -1,7 +1,8 @@
 // What is known of a stored tensor without reading it, and what a writer needs to store one.
 
-import { DTYPES, rowBytes, type DType } from "../tensor/dtype.ts";
-import { formatShape, numElements, type Shape } from "../tensor/shape.ts";
+import { DTYPES, type DType } from "../tensor/dtype.ts";
+import { formatShape, type Shape } from "../tensor/shape.ts";
+import { tensorBytes } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
 
 export interface TensorInfo {
@@ -23,14 +24,6 @@ export interface TensorSource {
   /** Row-major, outermost dimension first. */
   readonly shape: Shape;
   readonly chunks: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-}
-
-/** Bytes of a tensor; undefined where rows are no whole blocks or the size exceeds 2^53 − 1. */
-export function tensorBytes(dtype: DType, shape: Shape): number | undefined {
-  const elements = numElements(shape);
-  if (elements === undefined || rowBytes(dtype, shape.at(-1) ?? 1) === undefined) return undefined;
-  const bytes = rowBytes(dtype, elements);
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
 /** `tensorBytes` of a tensor to write. Throws `invalid_argument` where it has none. */

@@ -8,9 +8,10 @@ import { onTestFinished } from "vitest";
 
 import type { DType } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { tensorBytes } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
 import { MimoError, type ErrorCode } from "../util/errors.ts";
-import { tensorBytes, type TensorSource } from "./tensor-info.ts";
+import type { TensorSource } from "./tensor-info.ts";
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "mimo-checkpoint-"));

@@ -29,8 +29,3 @@ export interface ModelCaches {
   /** One block with a place per row of a batch, shared by all sliding layers. */
   readonly stage: KvCache;
 }
-
-/** For plans and messages: how many rows. */
-export function numRows(batch: Batch | MtpBatch): number {
-  return batch.tokens.length;
-}

@@ -18,7 +18,7 @@ import { ROUTER } from "../ops/router/router.ts";
 import { SWIGLU } from "../ops/swiglu/swiglu.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { assert, defined } from "../util/assert.ts";
-import { type Batch, type ModelCaches, type MtpBatch, numRows } from "./batch.ts";
+import type { Batch, ModelCaches, MtpBatch } from "./batch.ts";
 import { type BlockContext, runBlock, writeKeysAndValues } from "./block.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
 import { parseConfig } from "./parse-config.ts";
@@ -84,7 +84,7 @@ export class Model implements Disposable {
 
   /** Hidden states [T, D] of the trunk, before the final norm. Writes the batch's keys and values into `caches`. */
   forward(batch: Batch, caches: ModelCaches): Tensor {
-    const T = numRows(batch);
+    const T = batch.tokens.length;
     const { backend, config } = this;
     assert(T > 0 && T <= this.#workspace.limits.maxRows, `a pass of ${T} rows`);
     const x = this.#workspace.tensor("hidden", "f32", [T, config.hiddenSize]);
@@ -165,7 +165,7 @@ export class Model implements Disposable {
   /** eh_proj(concat(enorm(embedding(token)), hnorm(hidden))): [T, D]. */
   #mtpInput(head: number, batch: MtpBatch, hidden: HiddenSource): Tensor {
     const { backend, config } = this;
-    const T = numRows(batch);
+    const T = batch.tokens.length;
     const D = config.hiddenSize;
     assert(T > 0 && T <= this.#workspace.limits.maxMtpRows, `an MTP pass of ${T} rows`);
     const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
