@@ -104,7 +104,8 @@ inline f32x16 load_f8(const uint8_t* p, float scale) {
   const __m256i nan = _mm256_cmpeq_epi16(magnitude, _mm256_set1_epi16(0x3f80));
   const __m256i sign = _mm256_and_si256(code, _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
   const __m256i half = _mm256_or_si256(_mm256_or_si256(magnitude, sign), nan);
-  const f32x16 value = {_mm256_cvtph_ps(_mm256_castsi256_si128(half)), _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1))};
+  const f32x16 value = {_mm256_cvtph_ps(_mm256_castsi256_si128(half)),
+                        _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1))};
   return mul(value, set1(256.0f * scale));
 }
 inline void store_f16(uint16_t* p, f32x16 a) {

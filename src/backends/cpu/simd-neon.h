@@ -142,7 +142,8 @@ inline uint16x8_t f8_to_half(int16x8_t code) {
 }
 inline f32x16 load_f8(const uint8_t* p, float scale) {
   const int8x16_t code = vreinterpretq_s8_u8(vld1q_u8(p));
-  return mul(f16_to_f32(f8_to_half(vmovl_s8(vget_low_s8(code))), f8_to_half(vmovl_high_s8(code))), set1(256.0f * scale));
+  const f32x16 value = f16_to_f32(f8_to_half(vmovl_s8(vget_low_s8(code))), f8_to_half(vmovl_high_s8(code)));
+  return mul(value, set1(256.0f * scale));
 }
 inline void store_f16(uint16_t* p, f32x16 a) {
   for (int i = 0; i < 4; i++) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(a.q[i])));
@@ -221,11 +222,14 @@ inline i8x64 lookup(const int8_t* table, i8x64 index) {
 // All ones in the bytes whose bit is set.
 inline int8x16_t spread_bits(uint16_t bits) {
   const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
-  const uint8x16_t bytes = vcombine_u8(vdup_n_u8(static_cast<uint8_t>(bits)), vdup_n_u8(static_cast<uint8_t>(bits >> 8)));
+  const uint8x8_t low = vdup_n_u8(static_cast<uint8_t>(bits)), high = vdup_n_u8(static_cast<uint8_t>(bits >> 8));
+  const uint8x16_t bytes = vcombine_u8(low, high);
   return vreinterpretq_s8_u8(vtstq_u8(bytes, bit));
 }
 inline i8x64 select(uint64_t bits, int8_t value) {
-  return each_i8([&](int i) { return vandq_s8(spread_bits(static_cast<uint16_t>(bits >> (16 * i))), vdupq_n_s8(value)); });
+  return each_i8([&](int i) {
+    return vandq_s8(spread_bits(static_cast<uint16_t>(bits >> (16 * i))), vdupq_n_s8(value));
+  });
 }
 inline i8x64 negate(i8x64 a, uint64_t bits) {
   return each_i8([&](int i) {

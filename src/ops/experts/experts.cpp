@@ -92,7 +92,8 @@ struct Call {
 
   Call(const Args& args, Worker& worker)
       : gate(*args.weights[0]), up(*args.weights[1]), down(*args.weights[2]),
-        T(args.integer(0)), D(args.integer(1)), F(args.integer(2)), K(args.integer(3)), round(tokens_per_round(T, K, F)) {
+        T(args.integer(0)), D(args.integer(1)), F(args.integer(2)), K(args.integer(3)),
+        round(tokens_per_round(T, K, F)) {
     const bool quantised = args.integer(4) != 0;
     const size_t slots = static_cast<size_t>(round * K);
     inner = static_cast<float*>(worker.shared_scratch(slots * static_cast<size_t>(F) * sizeof(float)));
@@ -123,9 +124,9 @@ void multiply_inner(const Call& call, const Grouping::Group& group, const Inputs
   for (int64_t i = 0; i < group.count; i++) {
     float* out = call.inner + (group.first + i) * call.F + begin;
     for (int64_t f = 0; f < end - begin; f += 16) {
-      const int64_t left = end - begin - f;
+      const int lanes = end - begin - f < 16 ? static_cast<int>(end - begin - f) : 16;
       const int64_t at = i * MAX_CLAIM + f;
-      store_n(out + f, mul(silu(load(call.first + at)), load(call.second + at)), left < 16 ? static_cast<int>(left) : 16);
+      store_n(out + f, mul(silu(load(call.first + at)), load(call.second + at)), lanes);
     }
   }
 }

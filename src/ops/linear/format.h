@@ -62,11 +62,12 @@ template <class Format> MIMO_INLINE Codes decode(const Row& row, int64_t k) {
   return Format::decode(row.data + k / Format::BLOCK * Format::BLOCK_BYTES);
 }
 
-// Asks for the chunk at k before it is needed: unpacking leaves the hardware's own prefetching too little ahead.
-template <class Format> MIMO_INLINE void prefetch(const Row& row, int64_t k) {
-  if constexpr (Format::IS_QUANTISED) {
-    constexpr int BYTES = CHUNK / Format::BLOCK * Format::BLOCK_BYTES;
-    const uint8_t* chunk = row.data + k / Format::BLOCK * Format::BLOCK_BYTES;
+// Asks for a later chunk. Formats of a byte or less keep the units so busy that the hardware's own prefetching is too
+// little ahead; with the wider ones it is quicker alone.
+template <class Format> MIMO_INLINE void prefetch(const uint8_t* row, int64_t k) {
+  constexpr int BYTES = CHUNK / Format::BLOCK * Format::BLOCK_BYTES;
+  if constexpr (BYTES < 2 * CHUNK) {
+    const uint8_t* chunk = row + k / Format::BLOCK * Format::BLOCK_BYTES;
     for (int i = 0; i < BYTES; i += 64) __builtin_prefetch(chunk + i);
   }
 }

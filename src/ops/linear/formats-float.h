@@ -7,6 +7,7 @@ namespace mimo::MIMO_VARIANT {
 
 struct F32 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr int BLOCK = 1, BLOCK_BYTES = 4;
   static constexpr Nibbles NIBBLES = NO_NIBBLES;
   using Cursor = const float*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
@@ -16,6 +17,7 @@ struct F32 {
 
 struct F16 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr int BLOCK = 1, BLOCK_BYTES = 2;
   static constexpr Nibbles NIBBLES = NO_NIBBLES;
   using Cursor = const uint16_t*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
@@ -25,6 +27,7 @@ struct F16 {
 
 struct BF16 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr int BLOCK = 1, BLOCK_BYTES = 2;
   static constexpr Nibbles NIBBLES = NO_NIBBLES;
   using Cursor = const uint16_t*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
@@ -34,6 +37,7 @@ struct BF16 {
 
 struct F8_E4M3 {
   static constexpr bool IS_QUANTISED = false;
+  static constexpr int BLOCK = 1, BLOCK_BYTES = 1;
   static constexpr Nibbles NIBBLES = NO_NIBBLES;
   struct Cursor {
     const uint8_t* codes;

@@ -11,8 +11,10 @@ namespace mimo::MIMO_VARIANT {
 constexpr int MAX_ROWS = 4;
 
 template <class Format> void unpack(const Row& row, int64_t columns, float* out) {
+  const uint8_t* next = row.data + columns / Format::BLOCK * Format::BLOCK_BYTES;
   int64_t k = 0;
   for (; k + CHUNK <= columns; k += CHUNK) {
+    prefetch<Format>(next, k);
     each_value<Format>(row, k, [&](int i, f32x16 value) { store(out + k + 16 * i, value); });
   }
   if (k < columns) unpack_last<Format>(row, k, static_cast<int>(columns - k), out + k);
@@ -26,7 +28,9 @@ template <class Format> MIMO_INLINE LaneCodes to_lanes(Codes chunk) {
 }
 
 template <class Format> void unpack_codes(const Row& row, int64_t columns, CodeChunk* out) {
+  const uint8_t* next = row.data + columns / Format::BLOCK * Format::BLOCK_BYTES;
   for (int64_t k = 0; k < columns; k += CHUNK, out++) {
+    prefetch<Format>(next, k);
     const int64_t left = columns - k;
     const LaneCodes lanes = to_lanes<Format>(left >= CHUNK ? decode<Format>(row, k)
                                                            : decode_last<Format>(row, k, static_cast<int>(left)));
@@ -56,7 +60,7 @@ template <class Format, int T> struct Few {
       int64_t k = 0;
       for (; k + CHUNK <= w.columns; k += CHUNK) {
         for (int r = 0; r < num_rows; r++) {
-          prefetch<Format>(w.row(n + r + MAX_ROWS), k);
+          prefetch<Format>(w.row(n + r + MAX_ROWS).data, k);
           f32x16 sum[T];
           for (int t = 0; t < T; t++) sum[t] = sums[r][t];
           each_value<Format>(w.row(n + r), k, [&](int i, f32x16 value) {
@@ -86,7 +90,7 @@ template <class Format, int T> struct Few {
     int64_t k = 0;
     for (; k + CHUNK <= w.columns; k += CHUNK) {
       for (int r = 0; r < ROWS; r++) {
-        prefetch<Format>(w.row(n + r + ROWS), k);
+        prefetch<Format>(w.row(n + r + ROWS).data, k);
         lanes[r] = to_lanes<Format>(decode<Format>(w.row(n + r), k));
       }
       add_products<Format::HAS_OFFSETS>(lanes, x, k / CHUNK, sums);

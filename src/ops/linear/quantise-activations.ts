@@ -12,6 +12,8 @@ export function takesQuantisedActivations(dtype: DType): boolean {
 
 /** Largest code: two int8 digits, 127 · 128. */
 const MAX_CODE = 16256;
+/** Blocks with a smaller scale become zero: its inverse could overflow. */
+const SMALLEST_NORMAL = 2 ** -126;
 
 /**
  * Rounds `row` [K] to 15-bit codes with one scale per 32 elements and back: x ≈ scale · code, scale = max|x| / 16256.
@@ -23,7 +25,7 @@ export function quantiseActivations(row: Float32Array): Float32Array {
     let max = 0;
     for (let i = start; i < start + ACTIVATION_BLOCK; i++) max = Math.max(max, Math.abs(row[i]!));
     const scale = Math.fround(max / MAX_CODE);
-    const inverse = scale > 0 ? Math.fround(1 / scale) : 0;
+    const inverse = scale < SMALLEST_NORMAL ? 0 : Math.fround(1 / scale);
     for (let i = start; i < start + ACTIVATION_BLOCK; i++) {
       out[i] = scale * roundToEven(Math.fround(row[i]! * inverse));
     }
