@@ -1,10 +1,10 @@
 // Stopping: a signal ends an answer within one step and frees its memory. Other answers go on undisturbed.
 //
-//   node --import ./scripts/ts-loader.mjs examples/abort.ts MODEL
+//   node --import ./scripts/ts-loader.mjs examples/abort.ts MODEL     (`mimo init --preset tiny tiny` makes one to try)
 
 import { load, MimoError } from "../src/index.ts";
 
-const [path = "models/nano"] = process.argv.slice(2);
+const [path = "tiny"] = process.argv.slice(2);
 await using mimo = await load(path, { onWarning: console.warn });
 
 /** What was written until the end, or until the signal. */

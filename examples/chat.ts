@@ -1,12 +1,12 @@
 // A conversation: the answer streams, the turn is kept, and the next question builds on it.
 //
-//   node --import ./scripts/ts-loader.mjs examples/chat.ts MODEL
+//   node --import ./scripts/ts-loader.mjs examples/chat.ts MODEL     (`mimo init --preset tiny tiny` makes one to try)
 //
 // In a project of your own, import from "mimo-flash" and run it as it is.
 
 import { type ChatMessage, load } from "../src/index.ts";
 
-const [path = "models/nano"] = process.argv.slice(2);
+const [path = "tiny"] = process.argv.slice(2);
 await using mimo = await load(path, { onWarning: console.warn });
 
 const messages: ChatMessage[] = [{ role: "system", content: "Answer in one sentence." }];

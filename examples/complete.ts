@@ -1,6 +1,6 @@
 // A continuation with log-probabilities: how sure the model was of each token, and what else it considered.
 //
-//   node --import ./scripts/ts-loader.mjs examples/complete.ts MODEL [PROMPT]
+//   node --import ./scripts/ts-loader.mjs examples/complete.ts MODEL     (`mimo init --preset tiny tiny` makes one to try) [PROMPT]
 
 import { load } from "../src/index.ts";
 

@@ -1,6 +1,6 @@
 // Looking inside: logits of every position give a text's perplexity; an MTP head's show how far ahead it can see.
 //
-//   node --import ./scripts/ts-loader.mjs examples/logits.ts MODEL [TEXT]
+//   node --import ./scripts/ts-loader.mjs examples/logits.ts MODEL     (`mimo init --preset tiny tiny` makes one to try) [TEXT]
 
 import { load, type Matrix } from "../src/index.ts";
 

@@ -1,6 +1,6 @@
 // A loop with tools: the model asks for a function, the program answers, until the model has what it needs.
 //
-//   node --import ./scripts/ts-loader.mjs examples/tools.ts MODEL [QUESTION]
+//   node --import ./scripts/ts-loader.mjs examples/tools.ts MODEL     (`mimo init --preset tiny tiny` makes one to try) [QUESTION]
 //
 // The reasoning of a turn goes back with its calls: the model is trained to see it between tool turns.
 
