@@ -4,7 +4,7 @@
 
 import { load } from "../src/index.ts";
 
-const [path = "models/nano", prompt = "The capital of France is"] = process.argv.slice(2);
+const [path = "tiny", prompt = "The capital of France is"] = process.argv.slice(2);
 await using mimo = await load(path, { onWarning: console.warn });
 
 const { text, logprobs, finishReason } = await mimo.generate({ prompt, maxTokens: 16, temperature: 0, logprobs: 3 });

@@ -4,7 +4,7 @@
 
 import { load, type Matrix } from "../src/index.ts";
 
-const [path = "models/nano", text = "The quick brown fox jumps over the lazy dog."] = process.argv.slice(2);
+const [path = "tiny", text = "The quick brown fox jumps over the lazy dog."] = process.argv.slice(2);
 // A float32 cache, so that nothing but the weights is rounded.
 await using mimo = await load(path, { kvDType: "f32", onWarning: console.warn });
 

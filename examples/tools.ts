@@ -27,7 +27,7 @@ function runTool(name: string, args: Readonly<Record<string, unknown>>): string 
 }
 
 const MAX_TURNS = 4;
-const [path = "models/nano", question = "What is 1234 times 5678?"] = process.argv.slice(2);
+const [path = "tiny", question = "What is 1234 times 5678?"] = process.argv.slice(2);
 await using mimo = await load(path, { onWarning: console.warn });
 
 const messages: ChatMessage[] = [{ role: "user", content: question }];
