@@ -47,14 +47,6 @@ export class Scheduler {
     return this.#waiting.length === 0 && this.#running.length === 0;
   }
 
-  get running(): readonly Sequence[] {
-    return this.#running;
-  }
-
-  get numWaiting(): number {
-    return this.#waiting.length;
-  }
-
   add(sequence: Sequence): void {
     this.#waiting.push(sequence);
   }

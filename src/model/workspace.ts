@@ -19,7 +19,7 @@ export interface WorkspaceLimits {
   readonly maxLogitRows: number;
 }
 
-/** A KvBatch on the device, with the identity slots of the stage. */
+/** A KvBatch on the device. */
 export interface DeviceKvBatch {
   readonly rows: Tensor;
   readonly segments: Tensor;
