@@ -28,6 +28,7 @@ export const EXACT_ENGINE: EngineOptions = {
   kvDType: "f32",
   activations: "exact",
   mtpMode: "parallel",
+  packing: "all",
 };
 
 export interface TestEngine extends Disposable {

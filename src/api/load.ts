@@ -5,6 +5,7 @@ import { cpuBackendStatus } from "../backends/cpu/addon.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { EngineClient } from "../engine/client.ts";
 import type { MtpMode } from "../engine/speculator.ts";
+import { type Packing, PACKINGS } from "../model/packing.ts";
 import type { Activations } from "../ops/linear/linear.ts";
 import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
 import { MimoError } from "../util/errors.ts";
@@ -29,7 +30,14 @@ export interface LoadOptions {
   readonly activations?: Activations | undefined;
   /** What MTP heads after the first read: the trunk's hidden state, or the head before. Default "parallel". */
   readonly mtp?: MtpMode | undefined;
+  /**
+   * Weights to copy into the layout that kernels read fastest: "all", "dense" for all but the experts, "none" to use
+   * them in the file. Default: as much as fits into memory. Results are the same.
+   */
+  readonly packing?: Packing | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called while weights are packed, with bytes. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Receives what had to be assumed, as sentences. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
@@ -43,7 +51,9 @@ const LOAD_KEYS: readonly (keyof LoadOptions)[] = [
   "kvDType",
   "activations",
   "mtp",
+  "packing",
   "signal",
+  "onProgress",
   "onWarning",
 ];
 
@@ -68,6 +78,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       path,
       backend,
       threads: options.threads,
+      packing: options.packing,
       engine: {
         maxTokens: limited("contextLength", contextLength),
         maxSequences: limited("maxSequences", maxSequences),
@@ -79,6 +90,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       },
     },
     signal,
+    options.onProgress,
   );
   for (const warning of client.info.warnings) warn(warning);
   if (problem !== undefined) warn(problem);
@@ -100,6 +112,7 @@ function checkChoices(options: LoadOptions): void {
     ["kvDType", KV_DTYPES],
     ["activations", ["exact", "quantised"]],
     ["mtp", ["parallel", "chained"]],
+    ["packing", PACKINGS],
   ];
   for (const [key, allowed] of choices) {
     const value = options[key];

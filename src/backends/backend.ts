@@ -55,6 +55,8 @@ export interface WeightSource {
   readonly scales?: readonly Tensor[];
   /** Rows of the matrix that share a row of scales. */
   readonly scaleRows?: number;
+  /** Copy the matrices into the layout that kernels read fastest, instead of using them where they lie. */
+  readonly packed?: boolean;
 }
 
 /** Columns of an FP8 matrix that share a scale. */

@@ -4,6 +4,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LoadOptions } from "../api/load.ts";
 import type { GenerationOptions } from "../api/request.ts";
+import { type Packing, PACKINGS } from "../model/packing.ts";
 import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
 
 export interface ModelFlags {
@@ -13,6 +14,7 @@ export interface ModelFlags {
   readonly kv?: KvDType;
   readonly mtp?: "parallel" | "chained";
   readonly quantisedActivations?: "on" | "off";
+  readonly packing?: Packing;
 }
 
 export interface SamplingFlags {
@@ -42,6 +44,12 @@ export const quantisedActivationsOption = (preset: "on" | "off"): Option =>
     .choices(["on", "off"])
     .default(preset);
 
+export const packingOption = (): Option =>
+  new Option(
+    "--packing <which>",
+    "weights to copy into the fastest layout: all, dense (all but experts) or none; default: what fits into memory",
+  ).choices(PACKINGS);
+
 export const mtpModeOption = (flag = "--mtp"): Option =>
   new Option(`${flag} <mode>`, "what MTP heads after the first read; default: parallel").choices([
     "parallel",
@@ -62,7 +70,8 @@ export function addModelOptions(command: Command): Command {
     .option("--context <tokens>", "tokens that prompt and answer may have together", parseInteger)
     .addOption(kvOption())
     .addOption(mtpModeOption())
-    .addOption(quantisedActivationsOption("on"));
+    .addOption(quantisedActivationsOption("on"))
+    .addOption(packingOption());
 }
 
 export function addSamplingOptions(command: Command): Command {
@@ -84,6 +93,7 @@ export function toLoadOptions(flags: ModelFlags): LoadOptions {
     contextLength: flags.context,
     kvDType: flags.kv,
     mtp: flags.mtp,
+    packing: flags.packing,
     activations: flags.quantisedActivations === "on" ? "quantised" : "exact",
   };
 }

@@ -20,13 +20,17 @@ export class EngineClient {
   #failure: MimoError | undefined;
 
   /** Loads a model in a worker. Throws what loading throws; an aborted signal ends the worker. */
-  static async start(options: WorkerOptions, signal?: AbortSignal): Promise<EngineClient> {
+  static async start(
+    options: WorkerOptions,
+    signal?: AbortSignal,
+    onPacking: (done: number, total: number) => void = () => {},
+  ): Promise<EngineClient> {
     throwIfAborted(signal);
     const worker = spawnWorker(options);
     const stop = (): unknown => worker.terminate();
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      return new EngineClient(worker, await ready(worker));
+      return new EngineClient(worker, await ready(worker, onPacking));
     } catch (error) {
       await worker.terminate();
       throw signal?.aborted === true ? abortedError(signal.reason) : error;
@@ -103,6 +107,7 @@ export class EngineClient {
   #receive(message: FromWorker): void {
     switch (message.type) {
       case "ready":
+      case "packing":
         break;
       case "step":
         for (const output of message.outputs) this.#open.get(output.id)?.push(output);
@@ -139,14 +144,15 @@ function spawnWorker(options: WorkerOptions): Worker {
   return new Worker(file, { workerData: options, ...(isSource ? { execArgv: ["--import", loader.href] } : {}) });
 }
 
-function ready(worker: Worker): Promise<EngineInfo> {
+function ready(worker: Worker, onPacking: (done: number, total: number) => void): Promise<EngineInfo> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
       for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
       act();
     };
     worker.on("message", (message: FromWorker) => {
-      if (message.type === "ready") settle(() => resolve(message.info));
+      if (message.type === "packing") onPacking(message.done, message.total);
+      else if (message.type === "ready") settle(() => resolve(message.info));
       else if (message.type === "failed") settle(() => reject(fromSerializedError(message.error)));
     });
     worker.on("error", (error) => settle(() => reject(error)));

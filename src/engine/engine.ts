@@ -9,6 +9,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Activations } from "../ops/linear/linear.ts";
 import { logprobReader, type Logprobs } from "../ops/sample/logprobs.ts";
 import { sampleToken } from "../ops/sample/sample.ts";
+import type { Packing } from "../model/packing.ts";
 import type { KvDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
@@ -27,6 +28,8 @@ export interface EngineOptions {
   readonly kvDType: KvDType;
   readonly activations: Activations;
   readonly mtpMode: MtpMode;
+  /** Which weights are copied to be read faster; see model/packing.ts. */
+  readonly packing: Packing;
   /** Tokens of the tokenizer; ids from here to the model's vocabulary size are padding. Default: all are real. */
   readonly numTokens?: number | undefined;
 }
@@ -45,6 +48,7 @@ export class Engine implements Disposable {
     checkpoint: Checkpoint,
     options: EngineOptions,
     now: () => number = () => performance.now(),
+    onPacked?: (bytes: number) => void,
   ) {
     this.options = options;
     this.#now = now;
@@ -55,6 +59,8 @@ export class Engine implements Disposable {
       // An MTP pass takes at most RING_SLACK rows of each sequence.
       maxRows: Math.max(options.maxRows, options.maxSequences * RING_SLACK),
       activations: options.activations,
+      packing: options.packing,
+      onPacked,
     });
     const { vocabSize } = this.runner.model.config;
     this.#numTokens = Math.min(options.numTokens ?? vocabSize, vocabSize);

@@ -6,12 +6,13 @@ import { HybridCache, type HybridCacheOptions } from "../cache/hybrid-cache.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { Model } from "../model/model.ts";
+import type { BindOptions } from "../model/weight-binder.ts";
 import type { Activations } from "../ops/linear/linear.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
 import type { PlannedRows } from "./scheduler.ts";
 
-export interface ModelRunnerOptions extends HybridCacheOptions {
+export interface ModelRunnerOptions extends HybridCacheOptions, BindOptions {
   readonly activations: Activations;
 }
 
@@ -29,6 +30,8 @@ export class ModelRunner implements Disposable {
     this.options = options;
     this.model = new Model(backend, checkpoint, {
       activations: options.activations,
+      packing: options.packing,
+      onPacked: options.onPacked,
       limits: { maxRows: options.maxRows, maxMtpRows: options.maxRows, maxLogitRows: MAX_LOGIT_ROWS },
     });
     try {

@@ -2,6 +2,7 @@
 
 import type { CacheSizes } from "../cache/geometry.ts";
 import type { BackendName } from "../backends/backend.ts";
+import type { Packing } from "../model/packing.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { SerializedError } from "../util/errors.ts";
 import type { EngineOptions } from "./engine.ts";
@@ -14,7 +15,9 @@ export interface WorkerOptions {
   readonly backend: BackendName;
   readonly threads?: number | undefined;
   readonly variant?: string | undefined;
-  readonly engine: Omit<EngineOptions, "maxTokens"> & {
+  /** Undefined: as much as fits into memory. */
+  readonly packing: Packing | undefined;
+  readonly engine: Omit<EngineOptions, "maxTokens" | "packing"> & {
     /** Undefined: the model's own context, as far as DEFAULT_CONTEXT. */
     readonly maxTokens: number | undefined;
   };
@@ -28,6 +31,7 @@ export interface EngineInfo {
   readonly config: ModelConfig;
   readonly numMtpHeads: number;
   readonly backend: string;
+  readonly packing: Packing;
   readonly contextLength: number;
   readonly cacheSizes: CacheSizes;
   readonly warnings: readonly string[];
@@ -41,6 +45,8 @@ export type ToWorker =
   | { readonly type: "close" };
 
 export type FromWorker =
+  /** Bytes of weights that are packed, of those that will be. */
+  | { readonly type: "packing"; readonly done: number; readonly total: number }
   | { readonly type: "ready"; readonly info: EngineInfo }
   | { readonly type: "step"; readonly outputs: readonly SequenceOutput[] }
   | { readonly type: "rows"; readonly id: number; readonly rows: readonly EvaluatedRows[]; readonly done: boolean }

@@ -3,12 +3,14 @@
 // A failed request answers for itself; a failed step is the engine's own bug or a lost device, ends the worker, and
 // fails every request. Nothing here waits for the client.
 
+import { freemem } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Backend } from "../backends/backend.ts";
 import { createCpuBackend } from "../backends/cpu/native.ts";
 import { createReferenceBackend } from "../backends/reference/reference.ts";
 import { cacheSizes } from "../cache/geometry.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
+import { choosePacking, weightSizes } from "../model/packing.ts";
 import { parseConfig } from "../model/parse-config.ts";
 import { defined } from "../util/assert.ts";
 import { toMimoError } from "../util/errors.ts";
@@ -18,6 +20,9 @@ import { DEFAULT_CONTEXT, type EngineInfo, type FromWorker, type ToWorker, type 
 
 /** Floats of evaluated rows in one message. */
 const ROWS_PER_MESSAGE = 1 << 20;
+
+/** Bytes that this process may still take, where Node can tell with regard to control groups. */
+const availableMemory = (): number => process.availableMemory?.() ?? freemem();
 
 const port = defined(parentPort, "a parent port");
 const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
@@ -41,9 +46,15 @@ class EngineWorker {
           })
         : createReferenceBackend();
     this.#checkpoint = openCheckpoint(options.path);
-    const { contextLength } = parseConfig(this.#checkpoint).config;
-    const maxTokens = options.engine.maxTokens ?? Math.min(contextLength, DEFAULT_CONTEXT);
-    this.#engine = new Engine(this.#backend, this.#checkpoint, { ...options.engine, maxTokens });
+    const { config } = parseConfig(this.#checkpoint);
+    const maxTokens = options.engine.maxTokens ?? Math.min(config.contextLength, DEFAULT_CONTEXT);
+    const sizes = weightSizes(this.#checkpoint, config);
+    const packing = options.packing ?? choosePacking(sizes, availableMemory());
+    const total = packing === "all" ? sizes.dense + sizes.experts : sizes.dense;
+    let done = 0;
+    const onPacked = (bytes: number): void => send({ type: "packing", done: (done += bytes), total });
+    const engineOptions = { ...options.engine, maxTokens, packing };
+    this.#engine = new Engine(this.#backend, this.#checkpoint, engineOptions, undefined, onPacked);
     send({ type: "ready", info: this.#info(performance.now() - started) });
   }
 
@@ -143,6 +154,7 @@ class EngineWorker {
       config: model.config,
       numMtpHeads: model.numMtpHeads,
       backend: this.#backend.description,
+      packing: this.#engine.options.packing,
       contextLength: this.#engine.contextLength,
       cacheSizes: cacheSizes(cache.geometry, cache.options.dtype),
       warnings: model.warnings,

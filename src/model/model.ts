@@ -22,6 +22,7 @@ import type { Batch, ModelCaches, MtpBatch } from "./batch.ts";
 import { type BlockContext, runBlock, writeKeysAndValues } from "./block.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
 import { parseConfig } from "./parse-config.ts";
+import type { BindOptions } from "./weight-binder.ts";
 import { bindWeights, checkMtpHeads, type ModelWeights } from "./weights.ts";
 import { Workspace, type WorkspaceLimits } from "./workspace.ts";
 
@@ -40,7 +41,7 @@ const KERNELS: readonly Kernel[] = [
   COPY_ROWS,
 ];
 
-export interface ModelOptions {
+export interface ModelOptions extends BindOptions {
   readonly limits: WorkspaceLimits;
   /** How activations meet quantised weights; see ops/linear. */
   readonly activations: Activations;
@@ -71,7 +72,7 @@ export class Model implements Disposable {
     this.config = config;
     this.warnings = warnings;
     this.#activations = options.activations;
-    this.#weights = bindWeights(backend, checkpoint, config);
+    this.#weights = bindWeights(backend, checkpoint, config, options);
     this.numMtpHeads = this.#weights.mtp.length;
     try {
       checkMtpHeads(checkpoint, numMtpHeads, this.numMtpHeads);

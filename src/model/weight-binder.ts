@@ -9,6 +9,7 @@ import { decodeBlocks } from "../tensor/codec/codec.ts";
 import { rowBytes } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
+import type { Packing } from "./packing.ts";
 import { defined } from "../util/assert.ts";
 import { SCALE_ROWS, TensorLookup } from "./tensor-lookup.ts";
 import type { Dialect } from "./weight-names.ts";
@@ -19,15 +20,23 @@ export interface ScaleGrid {
   readonly scaleRows: number;
 }
 
+export interface BindOptions {
+  readonly packing: Packing;
+  /** Called with the bytes of every matrix that was packed. */
+  readonly onPacked?: ((bytes: number) => void) | undefined;
+}
+
 export class WeightBinder extends TensorLookup implements Disposable {
   readonly backend: Backend;
   readonly #memories: Memory[] = [];
   readonly #files = new Map<string, Memory>();
   readonly #weights: Weight[] = [];
+  readonly #options: BindOptions;
 
-  constructor(backend: Backend, checkpoint: Checkpoint, dialect: Dialect) {
+  constructor(backend: Backend, checkpoint: Checkpoint, dialect: Dialect, options: BindOptions) {
     super(checkpoint, dialect);
     this.backend = backend;
+    this.#options = options;
   }
 
   /** A small vector, decoded to float32 in the backend's own memory. */
@@ -44,6 +53,13 @@ export class WeightBinder extends TensorLookup implements Disposable {
     const tensor = view(memory, "f32", shape);
     this.backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     return tensor;
+  }
+
+  /** A matrix [rows, columns] of which single rows are read: used in the file. */
+  table(name: string, rows: number, columns: number): Weight {
+    const matrix = this.inFile(this.take(name, [rows, columns]), [rows, columns]);
+    const scales = matrix.dtype === "f8_e4m3" ? [this.plainScales(name, rows, columns)] : undefined;
+    return this.prepare([matrix], scales, false);
   }
 
   /** One matrix [rows, columns]. */
@@ -98,7 +114,11 @@ export class WeightBinder extends TensorLookup implements Disposable {
   }
 
   /** Hands matrices of one dtype and shape to the backend. */
-  prepare(matrices: readonly Tensor[], grids?: readonly ScaleGrid[]): Weight {
+  prepare(
+    matrices: readonly Tensor[],
+    grids?: readonly ScaleGrid[],
+    packed = this.#options.packing === "all" || (this.#options.packing === "dense" && matrices.length === 1),
+  ): Weight {
     const { dtype, shape } = defined(matrices[0], "at least one matrix");
     const [outFeatures, inFeatures] = shape as [number, number];
     if (rowBytes(dtype, inFeatures) === undefined) this.fail(`${inFeatures} columns are no whole blocks of ${dtype}`);
@@ -107,11 +127,13 @@ export class WeightBinder extends TensorLookup implements Disposable {
       outFeatures,
       inFeatures,
       matrices,
+      packed,
       ...(grids === undefined
         ? {}
         : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
     this.#weights.push(weight);
+    if (packed) this.#options.onPacked?.(weight.byteLength);
     return weight;
   }
 

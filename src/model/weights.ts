@@ -1,8 +1,8 @@
 // Binds a checkpoint's tensors to the fields of the model, once; after this nothing mentions a string.
 //
 // Invariants: every field is bound with exactly the shape the configuration implies, and every tensor of the file is
-// either bound or on the dialect's list of tensors to ignore. Matrices stay in the file: only vectors, FP8 scales of
-// q, k and v, and rank-interleaved qkv matrices are copied.
+// either bound or on the dialect's list of tensors to ignore. The packing says which matrices stay in the file; vectors,
+// FP8 scales of q, k and v, and rank-interleaved qkv matrices are copied in any case.
 
 import type { Backend, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -11,7 +11,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
 import { bindAttention } from "./attention-weights.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
-import { WeightBinder } from "./weight-binder.ts";
+import { type BindOptions, WeightBinder } from "./weight-binder.ts";
 import { type BlockNames, type DenseNames, type Dialect, GGUF, HUGGING_FACE } from "./weight-names.ts";
 
 export interface DenseWeights {
@@ -78,13 +78,19 @@ export function countMtpHeads(checkpoint: Checkpoint, config: ModelConfig): numb
 }
 
 /** Throws `checkpoint_invalid` or `checkpoint_unsupported`, and then holds nothing. */
-export function bindWeights(backend: Backend, checkpoint: Checkpoint, config: ModelConfig): ModelWeights {
+export function bindWeights(
+  backend: Backend,
+  checkpoint: Checkpoint,
+  config: ModelConfig,
+  options: BindOptions,
+): ModelWeights {
   const dialect = dialectOf(checkpoint);
-  const binder = new WeightBinder(backend, checkpoint, dialect);
+  const binder = new WeightBinder(backend, checkpoint, dialect, options);
   try {
     const { vocabSize, hiddenSize } = config;
-    const embedding = binder.matrix(dialect.embedding, vocabSize, hiddenSize);
-    const lmHead = config.tieWordEmbeddings ? embedding : binder.matrix(dialect.lmHead, vocabSize, hiddenSize);
+    const embedding = binder.table(dialect.embedding, vocabSize, hiddenSize);
+    const lmHeadName = config.tieWordEmbeddings ? dialect.embedding : dialect.lmHead;
+    const lmHead = binder.matrix(lmHeadName, vocabSize, hiddenSize);
     const finalNorm = binder.vector(dialect.finalNorm, hiddenSize);
     const layers = config.layers.map((plan, i) => bindBlock(binder, config, dialect.layer(i), plan));
     const mtp = Array.from({ length: countMtpHeads(checkpoint, config) }, (_, k) => bindMtp(binder, config, k));

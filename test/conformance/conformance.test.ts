@@ -54,8 +54,8 @@ for (const { name, available, create } of allBackends.filter((backend) => backen
       using reference = createReferenceBackend();
       using native = create();
       for (const one of cases()) {
-        const run = (backend: typeof native, T: number): Values => {
-          using machine = new Machine(backend);
+        const run = (backend: typeof native, T: number, packed = false): Values => {
+          using machine = new Machine(backend, { packed });
           return one.run(machine, T);
         };
         const most = one.rows.at(-1)!;
@@ -72,6 +72,9 @@ for (const { name, available, create } of allBackends.filter((backend) => backen
           // Batch-invariance: a row's bits do not depend on the rows beside it.
           const same = Buffer.compare(bytesOf(actual), bytesOf(firstRows(whole, T, most)));
           expect(same, `${one.op}, ${one.dtype}, ${shape} is not the beginning of T ${most}`).toBe(0);
+          if (one.op !== "linear" && one.op !== "experts") continue;
+          const packed = Buffer.compare(bytesOf(actual), bytesOf(run(native, T, true)));
+          expect(packed, `${one.op}, ${one.dtype}, ${shape} gives other bits with packed weights`).toBe(0);
         }
       }
       expect(native.stats()).toMatchObject({ memories: 0, weights: 0 });

@@ -21,9 +21,11 @@ export class Machine implements Disposable {
   readonly backend: Backend;
   readonly #memories: Memory[] = [];
   readonly #weights: Weight[] = [];
+  readonly #packed: boolean;
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, { packed = false } = {}) {
     this.backend = backend;
+    this.#packed = packed;
   }
 
   /** A tensor with the given content, or zeros. */
@@ -53,6 +55,7 @@ export class Machine implements Disposable {
       dtype,
       outFeatures,
       inFeatures,
+      packed: this.#packed,
       matrices: data.matrices.map((bytes) => this.tensor(dtype, [outFeatures, inFeatures], bytes)),
       ...(scales === undefined || scaleRows === undefined ? {} : { scales: scales.map(grid), scaleRows }),
     });

@@ -217,6 +217,11 @@ napi_value prepare_weight(const Call& call) {
   return make_number(call.env, call.device().prepare_weight(request));
 }
 
+// packWeight(device, id): whether the weight was packed.
+napi_value pack_weight(const Call& call) {
+  return make_number(call.env, call.device().pack_weight(call.number(1)) ? 1 : 0);
+}
+
 // freeWeight(device, id)
 napi_value free_weight(const Call& call) {
   call.device().free_weight(call.number(1));
@@ -292,9 +297,9 @@ NAPI_MODULE_INIT() {
       method<create>("create"),          method<destroy>("destroy"),
       method<alloc>("alloc"),            method<map_file>("mapFile"),
       method<free_memory>("free"),       method<prepare_weight>("prepareWeight"),
-      method<free_weight>("freeWeight"), method<upload>("upload"),
-      method<download>("download"),      method<execute>("execute"),
-      method<get_stats>("stats"),
+      method<pack_weight>("packWeight"), method<free_weight>("freeWeight"),
+      method<upload>("upload"),          method<download>("download"),
+      method<execute>("execute"),        method<get_stats>("stats"),
   };
   napi_define_properties(env, exports, sizeof methods / sizeof methods[0], methods);
   return exports;

@@ -33,6 +33,8 @@ export interface Addon {
     matrices: Float64Array,
     scales: Float64Array | null,
   ): number;
+  /** 1 where the weight was packed into tiles, 0 where they cannot hold one of its values. */
+  packWeight(device: Device, id: number): number;
   freeWeight(device: Device, id: number): void;
   upload(device: Device, handle: number, byteOffset: number, bytes: Uint8Array): void;
   download(device: Device, handle: number, byteOffset: number, bytes: Uint8Array): void;

@@ -36,6 +36,7 @@ struct Device::PreparedWeight {
   std::vector<const float*> scales;
   std::vector<std::vector<float>> aligned_scales;
   std::vector<std::shared_ptr<Memory>> memories;
+  size_t tiles_bytes = 0;
 
   void keep(const std::shared_ptr<Memory>& memory) {
     if (memories.empty() || memories.back() != memory) memories.push_back(memory);
@@ -125,6 +126,56 @@ double Device::prepare_weight(const WeightRequest& request) {
   return weights_.insert(std::move(prepared));
 }
 
+// Packed weights share large blocks, so that huge pages back the small ones too.
+uint8_t* Device::allocate_tiles(size_t bytes, std::shared_ptr<Memory>* block) {
+  constexpr size_t BLOCK_BYTES = size_t{64} << 20, ALIGNMENT = 64;
+  if (tiles_ == nullptr || tiles_used_ + bytes > tiles_->size()) {
+    tiles_ = Memory::allocate(std::max(bytes, BLOCK_BYTES));
+    tiles_used_ = 0;
+    if (tiles_ == nullptr) throw Failure("out_of_memory", "Cannot allocate " + std::to_string(bytes) + " bytes.");
+  }
+  *block = tiles_;
+  uint8_t* tiles = tiles_->data() + tiles_used_;
+  tiles_used_ += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  return tiles;
+}
+
+bool Device::pack_weight(double id) {
+  constexpr int64_t TILE_ROWS = 16;
+  const std::shared_ptr<PreparedWeight>* found = weights_.find(id);
+  if (found == nullptr) throw Failure("invalid_argument", "The weight id names no weight, or one that was freed.");
+  PreparedWeight& prepared = **found;
+  check_maps();
+  Weight packed = prepared.weight;
+  packed.tile_bytes = variant_.tile_bytes(packed.dtype, packed.in);
+  const size_t matrix_bytes = static_cast<size_t>((packed.out + TILE_ROWS - 1) / TILE_ROWS * packed.tile_bytes);
+  std::shared_ptr<Memory> block;
+  const uint8_t* tiles = allocate_tiles(matrix_bytes * prepared.matrices.size(), &block);
+  std::vector<const uint8_t*> matrices;
+  for (size_t i = 0; i < prepared.matrices.size(); i++) matrices.push_back(tiles + i * matrix_bytes);
+  packed.matrices = matrices.data();
+  int32_t refused = 0;
+  const Tensor tensors[] = {{&refused, DType::I32}};
+  const Weight* weights[] = {&prepared.weight, &packed};
+  pool_.run({{variant_.pack, {tensors, weights, nullptr}}});
+  if (refused != 0) return false;
+  const size_t stored_bytes = static_cast<size_t>(packed.out * packed.row_bytes);
+  for (size_t i = 0; i < matrices.size(); i++) {
+    for (const std::shared_ptr<Memory>& memory : prepared.memories) {
+      if (memory->contains(prepared.matrices[i])) memory->forget(prepared.matrices[i], stored_bytes);
+    }
+  }
+  prepared.matrices.swap(matrices);
+  prepared.tiles_bytes = matrix_bytes * prepared.matrices.size();
+  packed.matrices = prepared.matrices.data();
+  packed.scales = nullptr;
+  prepared.weight = packed;
+  prepared.scales.clear();
+  prepared.aligned_scales.clear();
+  prepared.memories.assign(1, std::move(block));
+  return true;
+}
+
 void Device::free_weight(double id) {
   if (weights_.find(id) == nullptr) throw Failure("invalid_argument", "The weight id names no weight.");
   weights_.erase(id);
@@ -198,6 +249,7 @@ DeviceStats Device::stats() const {
   memories_.each([&](const std::shared_ptr<Memory>& block) {
     if (!block->is_file()) stats.allocated_bytes += block->size();
   });
+  weights_.each([&](const std::shared_ptr<PreparedWeight>& weight) { stats.allocated_bytes += weight->tiles_bytes; });
   return stats;
 }
 

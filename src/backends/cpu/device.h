@@ -38,6 +38,9 @@ class Device {
   double map_file(const std::string& path, double* bytes);
   void free(double handle);
   double prepare_weight(const WeightRequest& request);
+  // Copies a weight into the tiles that products read fastest, on all threads; its memories are then no longer used.
+  // False, and nothing changed, where tiles cannot hold one of its values.
+  bool pack_weight(double id);
   void free_weight(double id);
   void upload(double handle, double offset, const void* bytes, size_t size);
   void download(double handle, double offset, void* bytes, size_t size);
@@ -53,11 +56,14 @@ class Device {
   uint8_t* address(double handle, double offset, double size);
   size_t decode(const double* stream, size_t available);
   void check_maps();
+  uint8_t* allocate_tiles(size_t bytes, std::shared_ptr<Memory>* block);
 
   const Variant& variant_;
   SlotTable<std::shared_ptr<Memory>> memories_;
   SlotTable<std::shared_ptr<PreparedWeight>> weights_;
   std::vector<std::weak_ptr<Memory>> maps_;
+  std::shared_ptr<Memory> tiles_;  // the block that packed weights are being put into
+  size_t tiles_used_ = 0;
   std::vector<Command> commands_;
   std::vector<Tensor> tensors_;
   std::vector<const Weight*> weight_arguments_;

@@ -37,6 +37,7 @@ struct Weight {
   DType dtype;
   int64_t num_matrices, out, in;
   int64_t row_bytes;
+  int64_t tile_bytes;  // of sixteen rows where the matrices are packed into tiles (src/ops/linear/tile.h), else 0
   const uint8_t* const* matrices;  // [num_matrices]
   const float* const* scales;      // [num_matrices], or null where the dtype carries its own scales
   int64_t scale_rows;              // matrix rows that share a row of scales

@@ -70,6 +70,13 @@ bool Memory::is_same_file(const Memory& other) const {
   return device_ == other.device_ && inode_ == other.inode_ && size_ == other.size_;
 }
 
+void Memory::forget(const uint8_t* address, size_t bytes) {
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(address) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(address) + bytes) / page * page;
+  if (is_file() && begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 bool Memory::is_intact() const {
   struct stat status;
   return fstat(file_, &status) == 0 && static_cast<size_t>(status.st_size) >= size_;

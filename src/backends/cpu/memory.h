@@ -30,6 +30,9 @@ class Memory {
   const std::string& path() const { return path_; }
   bool is_same_file(const Memory& other) const;
   bool is_intact() const;
+  bool contains(const uint8_t* address) const { return address >= data_ && address < data_ + size_; }
+  // Gives the pages of a mapped file's range back to the system; they are read again when touched.
+  void forget(const uint8_t* address, size_t bytes);
 
  private:
   Memory() = default;

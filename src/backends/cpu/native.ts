@@ -104,6 +104,10 @@ class CpuBackend implements Backend {
         hasScales ? addresses(scales) : null,
       ),
     );
+    if (source.packed === true) {
+      this.sync();
+      native(() => this.#addon.packWeight(this.#device, id));
+    }
     let byteLength = numMatrices * outFeatures * bytesPerRow;
     for (const scale of scales ?? []) byteLength += 4 * defined(numElements(scale.shape), "size of a scale");
     return { id, dtype, numMatrices, outFeatures, inFeatures, byteLength };

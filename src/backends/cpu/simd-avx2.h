@@ -79,6 +79,11 @@ template <int N> inline i32x16 shift_left(i32x16 a) { return {_mm256_slli_epi32(
 template <int N> inline i32x16 shift_right_signed(i32x16 a) {
   return {_mm256_srai_epi32(a.lo, N), _mm256_srai_epi32(a.hi, N)};
 }
+inline i32x16 bit_and(i32x16 a, i32x16 b) { return {_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)}; }
+inline f32x16 bits_as_f32(i32x16 a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
+inline i8x64 bytes_of(i32x16 a) { return {a.lo, a.hi}; }
+inline i32x16 lanes_of(i8x64 a) { return {a.lo, a.hi}; }
+inline i8x64 bytes_of(f32x16 a) { return {_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
 inline f32x16 to_f32(i32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 inline i32x16 to_i32(f32x16 a) { return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)}; }
 inline __m256 power_of_two(__m256i a) {
@@ -136,15 +141,28 @@ inline void store_i8x64(void* p, i8x64 a) {
   _mm256_storeu_si256(q + 1, a.hi);
 }
 
-// |w| times x with the sign of w: pairs stay within 2 * 128 * 127 < 2^15, so nothing saturates.
-inline __m256i dot(__m256i sum, __m256i w, __m256i x) {
-  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+inline __m256i add_pairs(__m256i sum, __m256i pairs) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-inline i32x16 dot(i32x16 sum, i8x64 w, i8x64 x) { return {dot(sum.lo, w.lo, x.lo), dot(sum.hi, w.hi, x.hi)}; }
-constexpr int32_t DOT_OFFSET = 0;
-inline i32x16 dot_offset(i32x16 sum, i8x64 w, i8x64 x) { return dot(sum, w, x); }
+// Pairs stay within 2 * 127 * 127 < 2^15, so nothing saturates.
+inline i32x16 dot_small(i32x16 sum, i8x64 w, i8x64 x) {
+  return {add_pairs(sum.lo, _mm256_maddubs_epi16(w.lo, x.lo)), add_pairs(sum.hi, _mm256_maddubs_epi16(w.hi, x.hi))};
+}
+constexpr int WIDE_BIAS = 0;
+inline i8x64 wide(i8x64 w) { return w; }
+// |w| times x with the sign of w: pairs stay within 2 * 128 * 127 < 2^15.
+inline __m256i dot_wide(__m256i sum, __m256i w, __m256i x) {
+  return add_pairs(sum, _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)));
+}
+inline i32x16 dot_wide(i32x16 sum, i8x64 w, i8x64 x) {
+  return {dot_wide(sum.lo, w.lo, x.lo), dot_wide(sum.hi, w.hi, x.hi)};
+}
 
+inline i8x64 set1_quad(const int8_t* p) {
+  int32_t quad;
+  memcpy(&quad, p, 4);
+  return {_mm256_set1_epi32(quad), _mm256_set1_epi32(quad)};
+}
 inline i8x64 set1_i8(int8_t a) { return {_mm256_set1_epi8(a), _mm256_set1_epi8(a)}; }
 inline __m256i set_u64(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
   return _mm256_set_epi64x(static_cast<int64_t>(d), static_cast<int64_t>(c), static_cast<int64_t>(b),
@@ -169,6 +187,9 @@ inline i8x64 sub(i8x64 a, i8x64 b) { return {_mm256_sub_epi8(a.lo, b.lo), _mm256
 template <int A, int B, int C, int D> inline i8x64 shift_right(i8x64 a) {
   return {_mm256_srlv_epi32(a.lo, _mm256_setr_epi32(A, A, A, A, B, B, B, B)),
           _mm256_srlv_epi32(a.hi, _mm256_setr_epi32(C, C, C, C, D, D, D, D))};
+}
+template <int N> inline i8x64 shift_right(i8x64 a) {
+  return {_mm256_srli_epi32(a.lo, N), _mm256_srli_epi32(a.hi, N)};
 }
 template <int N> inline i8x64 shift_left(i8x64 a) {
   return {_mm256_slli_epi32(a.lo, N), _mm256_slli_epi32(a.hi, N)};
@@ -213,23 +234,16 @@ inline void transpose(i8x64 (&a)[4]) {
   transpose(a[0].lo, a[1].lo, a[2].lo, a[3].lo);
   transpose(a[0].hi, a[1].hi, a[2].hi, a[3].hi);
 }
-inline f32x16 transpose(f32x16 a) {
-  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  return {_mm256_permutevar8x32_ps(_mm256_unpacklo_ps(a.lo, a.hi), order),
-          _mm256_permutevar8x32_ps(_mm256_unpackhi_ps(a.lo, a.hi), order)};
+inline void transpose_quarters(i8x64 (&a)[4]) {
+  constexpr int LOW = 0x20, HIGH = 0x31;
+  const i8x64 b0 = a[0], b1 = a[1], b2 = a[2], b3 = a[3];
+  a[0] = {_mm256_permute2x128_si256(b0.lo, b1.lo, LOW), _mm256_permute2x128_si256(b2.lo, b3.lo, LOW)};
+  a[1] = {_mm256_permute2x128_si256(b0.lo, b1.lo, HIGH), _mm256_permute2x128_si256(b2.lo, b3.lo, HIGH)};
+  a[2] = {_mm256_permute2x128_si256(b0.hi, b1.hi, LOW), _mm256_permute2x128_si256(b2.hi, b3.hi, LOW)};
+  a[3] = {_mm256_permute2x128_si256(b0.hi, b1.hi, HIGH), _mm256_permute2x128_si256(b2.hi, b3.hi, HIGH)};
 }
 
 inline float f16_to_f32(uint16_t a) { return _cvtsh_ss(a); }
-inline i32x16 load_u8_i32(const uint8_t* p) {
-  const __m128i bytes = load_128(p);
-  return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
-}
-// The low three bits of the index choose within either half of the table, the fourth, moved to the sign, the half.
-inline __m256 lookup(f32x16 table, __m256i index) {
-  const __m256 lo = _mm256_permutevar8x32_ps(table.lo, index), hi = _mm256_permutevar8x32_ps(table.hi, index);
-  return _mm256_blendv_ps(lo, hi, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-}
-inline f32x16 lookup(f32x16 table, i32x16 index) { return {lookup(table, index.lo), lookup(table, index.hi)}; }
 inline f32x16 u8_lanes(uint64_t lo, uint64_t hi) {
   return u8_to_f32(_mm_set_epi64x(static_cast<int64_t>(hi), static_cast<int64_t>(lo)));
 }

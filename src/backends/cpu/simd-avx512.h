@@ -59,6 +59,11 @@ inline i32x16 add(i32x16 a, i32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 inline i32x16 sub(i32x16 a, i32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
 template <int N> inline i32x16 shift_left(i32x16 a) { return {_mm512_slli_epi32(a.v, N)}; }
 template <int N> inline i32x16 shift_right_signed(i32x16 a) { return {_mm512_srai_epi32(a.v, N)}; }
+inline i32x16 bit_and(i32x16 a, i32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+inline f32x16 bits_as_f32(i32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
+inline i8x64 bytes_of(i32x16 a) { return {a.v}; }
+inline i32x16 lanes_of(i8x64 a) { return {a.v}; }
+inline i8x64 bytes_of(f32x16 a) { return {_mm512_castps_si512(a.v)}; }
 inline f32x16 to_f32(i32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 // To nearest, ties to even; the value must fit.
 inline i32x16 to_i32(f32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }
@@ -106,20 +111,21 @@ inline void store_bf16(uint16_t* p, f32x16 a) {
 inline i8x64 load_i8x64(const void* p) { return {_mm512_loadu_si512(p)}; }
 inline void store_i8x64(void* p, i8x64 a) { _mm512_storeu_si512(p, a.v); }
 
-// Lane i gains the sum over bytes 4i..4i+3 of (w + DOT_OFFSET) * x, exactly. The offset makes w unsigned, which
-// is what VNNI multiplies by; where many w meet one x, the caller takes DOT_OFFSET * sum(x) away once.
-constexpr int32_t DOT_OFFSET = 128;
-inline i32x16 dot_offset(i32x16 sum, i8x64 w, i8x64 x) {
-  const __m512i shifted = _mm512_xor_si512(w.v, _mm512_set1_epi8(static_cast<char>(0x80)));
-  return {_mm512_dpbusd_epi32(sum.v, shifted, x.v)};
-}
-// Lane i gains the sum over bytes 4i..4i+3 of w * x, exactly; x is never -128.
-inline i32x16 dot(i32x16 sum, i8x64 w, i8x64 x) {
-  const __m512i offset = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(static_cast<char>(0x80)), x.v);
-  return sub(dot_offset(sum, w, x), {offset});
-}
+// Lane i gains the sum over bytes 4i..4i+3 of w * x, exactly, where w is 0..127.
+inline i32x16 dot_small(i32x16 sum, i8x64 w, i8x64 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
+// The same for any int8 w that was made `wide`; x is never -128. The sum then has WIDE_BIAS * sum(x) too much, as VNNI
+// multiplies unsigned by signed bytes: the caller starts from as much less.
+constexpr int WIDE_BIAS = 128;
+inline i8x64 wide(i8x64 w) { return {_mm512_xor_si512(w.v, _mm512_set1_epi8(static_cast<char>(0x80)))}; }
+inline i32x16 dot_wide(i32x16 sum, i8x64 w, i8x64 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
 
 // Bytes as sixteen-byte quarters 0-3 of a vector.
+// The same four bytes in every lane.
+inline i8x64 set1_quad(const int8_t* p) {
+  int32_t quad;
+  memcpy(&quad, p, 4);
+  return {_mm512_set1_epi32(quad)};
+}
 inline i8x64 set1_i8(int8_t a) { return {_mm512_set1_epi8(a)}; }
 inline i8x64 set_u64(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, uint64_t g, uint64_t h) {
   return {_mm512_set_epi64(static_cast<int64_t>(h), static_cast<int64_t>(g), static_cast<int64_t>(f),
@@ -149,6 +155,7 @@ template <int A, int B, int C, int D> inline i8x64 shift_right(i8x64 a) {
   const __m512i counts = _mm512_setr_epi32(A, A, A, A, B, B, B, B, C, C, C, C, D, D, D, D);
   return {_mm512_srlv_epi32(a.v, counts)};
 }
+template <int N> inline i8x64 shift_right(i8x64 a) { return {_mm512_srli_epi32(a.v, N)}; }
 template <int N> inline i8x64 shift_left(i8x64 a) { return {_mm512_slli_epi32(a.v, N)}; }
 // table[index] for every byte; indices are below 16.
 inline i8x64 lookup(const int8_t* table, i8x64 index) {
@@ -176,18 +183,15 @@ inline void transpose(i8x64 (&a)[4]) {
   a[0].v = _mm512_unpacklo_epi64(t0, t2), a[1].v = _mm512_unpackhi_epi64(t0, t2);
   a[2].v = _mm512_unpacklo_epi64(t1, t3), a[3].v = _mm512_unpackhi_epi64(t1, t3);
 }
-// Sixteen lanes as a 4 x 4 matrix: lane 4i + j goes to 4j + i.
-inline f32x16 transpose(f32x16 a) {
-  return {_mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), a.v)};
+// Quarter i of vector j goes to quarter j of vector i.
+inline void transpose_quarters(i8x64 (&a)[4]) {
+  const __m512i t0 = _mm512_shuffle_i32x4(a[0].v, a[1].v, 0x88), t1 = _mm512_shuffle_i32x4(a[0].v, a[1].v, 0xdd);
+  const __m512i t2 = _mm512_shuffle_i32x4(a[2].v, a[3].v, 0x88), t3 = _mm512_shuffle_i32x4(a[2].v, a[3].v, 0xdd);
+  a[0].v = _mm512_shuffle_i32x4(t0, t2, 0x88), a[2].v = _mm512_shuffle_i32x4(t0, t2, 0xdd);
+  a[1].v = _mm512_shuffle_i32x4(t1, t3, 0x88), a[3].v = _mm512_shuffle_i32x4(t1, t3, 0xdd);
 }
 
 inline float f16_to_f32(uint16_t a) { return _cvtsh_ss(a); }
-// Sixteen bytes, zero-extended.
-inline i32x16 load_u8_i32(const uint8_t* p) {
-  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
-}
-// table[index mod 16] for every lane.
-inline f32x16 lookup(f32x16 table, i32x16 index) { return {_mm512_permutexvar_ps(index.v, table.v)}; }
 // Lanes 0-7 from the bytes of lo, lowest first, lanes 8-15 from those of hi.
 inline f32x16 u8_lanes(uint64_t lo, uint64_t hi) {
   const __m128i bytes = _mm_set_epi64x(static_cast<int64_t>(hi), static_cast<int64_t>(lo));

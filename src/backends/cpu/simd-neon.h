@@ -104,6 +104,21 @@ template <int N> inline i32x16 shift_left(i32x16 a) {
 template <int N> inline i32x16 shift_right_signed(i32x16 a) {
   return each_i32([&](int i) { return vshrq_n_s32(a.q[i], N); });
 }
+inline i32x16 bit_and(i32x16 a, i32x16 b) {
+  return each_i32([&](int i) { return vandq_s32(a.q[i], b.q[i]); });
+}
+inline f32x16 bits_as_f32(i32x16 a) {
+  return each_f32([&](int i) { return vreinterpretq_f32_s32(a.q[i]); });
+}
+inline i8x64 bytes_of(i32x16 a) {
+  return each_i8([&](int i) { return vreinterpretq_s8_s32(a.q[i]); });
+}
+inline i32x16 lanes_of(i8x64 a) {
+  return each_i32([&](int i) { return vreinterpretq_s32_s8(a.q[i]); });
+}
+inline i8x64 bytes_of(f32x16 a) {
+  return each_i8([&](int i) { return vreinterpretq_s8_f32(a.q[i]); });
+}
 inline f32x16 to_f32(i32x16 a) {
   return each_f32([&](int i) { return vcvtq_f32_s32(a.q[i]); });
 }
@@ -173,12 +188,18 @@ inline int32x4_t dot(int32x4_t sum, int8x16_t w, int8x16_t x) {
   return vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(lo), vpaddlq_s16(hi)));
 #endif
 }
-inline i32x16 dot(i32x16 sum, i8x64 w, i8x64 x) {
+inline i32x16 dot_wide(i32x16 sum, i8x64 w, i8x64 x) {
   return each_i32([&](int i) { return dot(sum.q[i], w.q[i], x.q[i]); });
 }
-constexpr int32_t DOT_OFFSET = 0;
-inline i32x16 dot_offset(i32x16 sum, i8x64 w, i8x64 x) { return dot(sum, w, x); }
+constexpr int WIDE_BIAS = 0;
+inline i8x64 wide(i8x64 w) { return w; }
+inline i32x16 dot_small(i32x16 sum, i8x64 w, i8x64 x) { return dot_wide(sum, w, x); }
 
+inline i8x64 set1_quad(const int8_t* p) {
+  int32_t quad;
+  memcpy(&quad, p, 4);
+  return each_i8([&](int) { return vreinterpretq_s8_s32(vdupq_n_s32(quad)); });
+}
 inline i8x64 set1_i8(int8_t a) {
   return each_i8([&](int) { return vdupq_n_s8(a); });
 }
@@ -211,6 +232,9 @@ inline int8x16_t shift(int8x16_t a, int left) {
 }
 template <int A, int B, int C, int D> inline i8x64 shift_right(i8x64 a) {
   return {{shift(a.q[0], -A), shift(a.q[1], -B), shift(a.q[2], -C), shift(a.q[3], -D)}};
+}
+template <int N> inline i8x64 shift_right(i8x64 a) {
+  return each_i8([&](int i) { return shift(a.q[i], -N); });
 }
 template <int N> inline i8x64 shift_left(i8x64 a) {
   return each_i8([&](int i) { return shift(a.q[i], N); });
@@ -258,32 +282,17 @@ inline void transpose(i8x64 (&a)[4]) {
     for (int j = 0; j < 4; j++) a[j].q[i] = vreinterpretq_s8_s32(rows[j]);
   }
 }
-inline f32x16 transpose(f32x16 a) {
-  int32x4_t rows[4];
-  for (int i = 0; i < 4; i++) rows[i] = vreinterpretq_s32_f32(a.q[i]);
-  transpose(rows);
-  return each_f32([&](int i) { return vreinterpretq_f32_s32(rows[i]); });
+inline void transpose_quarters(i8x64 (&a)[4]) {
+  for (int i = 0; i < 4; i++) {
+    for (int j = 0; j < i; j++) {
+      const int8x16_t below = a[i].q[j];
+      a[i].q[j] = a[j].q[i], a[j].q[i] = below;
+    }
+  }
 }
 
 inline float f16_to_f32(uint16_t a) {
   return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(a))), 0);
-}
-inline i32x16 load_u8_i32(const uint8_t* p) {
-  const uint8x16_t a = vld1q_u8(p);
-  const uint16x8_t lo = vmovl_u8(vget_low_u8(a)), hi = vmovl_high_u8(a);
-  const uint32x4_t lanes[4] = {vmovl_u16(vget_low_u16(lo)), vmovl_high_u16(lo), vmovl_u16(vget_low_u16(hi)),
-                               vmovl_high_u16(hi)};
-  return each_i32([&](int i) { return vreinterpretq_s32_u32(lanes[i]); });
-}
-// A lane's four bytes are bytes 4i..4i+3 of the table.
-inline f32x16 lookup(f32x16 table, i32x16 index) {
-  uint8x16x4_t bytes;
-  for (int i = 0; i < 4; i++) bytes.val[i] = vreinterpretq_u8_f32(table.q[i]);
-  return each_f32([&](int i) {
-    const int32x4_t lane = vandq_s32(index.q[i], vdupq_n_s32(15));
-    const int32x4_t which = vmlaq_s32(vdupq_n_s32(0x03020100), lane, vdupq_n_s32(0x04040404));
-    return vreinterpretq_f32_u8(vqtbl4q_u8(bytes, vreinterpretq_u8_s32(which)));
-  });
 }
 inline f32x16 u8_lanes(uint64_t lo, uint64_t hi) { return u8_to_f32(vreinterpretq_u8_s8(set_u64(lo, hi))); }
 inline f32x16 u8_pairs(uint64_t even, uint64_t odd) {

@@ -25,6 +25,19 @@
 
 namespace mimo::MIMO_VARIANT {
 
+// A number that the compiler knows.
+template <int N> struct Constant {
+  static constexpr int value = N;
+};
+
+// body(Constant<BEGIN>()), ..., body(Constant<END - 1>()).
+template <int BEGIN, int END, class Body> MIMO_INLINE void unroll(Body&& body) {
+  if constexpr (BEGIN < END) {
+    body(Constant<BEGIN>());
+    unroll<BEGIN + 1, END>(body);
+  }
+}
+
 // Lanes beyond n are zero; nothing beyond n is read. The plain loads exist for whole vectors.
 inline f32x16 load_f16_n(const uint16_t* p, int n) {
   alignas(32) uint16_t lanes[16] = {};
@@ -60,6 +73,20 @@ inline void store_bf16_n(uint16_t* p, f32x16 a, int n) {
   alignas(32) uint16_t lanes[16];
   store_bf16(lanes, a);
   memcpy(p, lanes, static_cast<size_t>(n) * 2);
+}
+
+// Dword j of vector i goes to dword i of vector j.
+inline void transpose(i8x64 (&a)[16]) {
+  i8x64 rows[4][4];
+  for (int i = 0; i < 4; i++) {
+    for (int j = 0; j < 4; j++) rows[i][j] = a[4 * i + j];
+    transpose(rows[i]);
+  }
+  for (int j = 0; j < 4; j++) {
+    i8x64 quarters[4] = {rows[0][j], rows[1][j], rows[2][j], rows[3][j]};
+    transpose_quarters(quarters);
+    for (int i = 0; i < 4; i++) a[4 * i + j] = quarters[i];
+  }
 }
 
 // e^x within 1.01 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, then 2^n in two exact steps so

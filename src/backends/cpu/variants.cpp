@@ -8,11 +8,15 @@
 
 namespace mimo {
 
-#define MIMO_DECLARE(variant)              \
-  namespace variant {                      \
-  extern const KernelEntry KERNELS[];      \
-  extern const int NUM_KERNELS;            \
+#define MIMO_DECLARE(variant)                           \
+  namespace variant {                                   \
+  extern const KernelEntry KERNELS[];                   \
+  extern const int NUM_KERNELS;                         \
+  int64_t tile_bytes(DType dtype, int64_t columns);     \
+  void pack(const Args& args, Worker& worker);          \
   }
+#define MIMO_VARIANT_ENTRY(variant, is_supported) \
+  {#variant, is_supported, variant::KERNELS, variant::NUM_KERNELS, variant::tile_bytes, variant::pack},
 
 #ifdef MIMO_HAS_AVX512
 MIMO_DECLARE(avx512)
@@ -58,13 +62,13 @@ bool has_neon() {
 const std::vector<Variant>& variants() {
   static const std::vector<Variant> list = {
 #ifdef MIMO_HAS_AVX512
-      {"avx512", has_avx512(), avx512::KERNELS, avx512::NUM_KERNELS},
+      MIMO_VARIANT_ENTRY(avx512, has_avx512())
 #endif
 #ifdef MIMO_HAS_AVX2
-      {"avx2", has_avx2(), avx2::KERNELS, avx2::NUM_KERNELS},
+      MIMO_VARIANT_ENTRY(avx2, has_avx2())
 #endif
 #ifdef MIMO_HAS_NEON
-      {"neon", has_neon(), neon::KERNELS, neon::NUM_KERNELS},
+      MIMO_VARIANT_ENTRY(neon, has_neon())
 #endif
   };
   return list;

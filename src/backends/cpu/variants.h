@@ -13,6 +13,9 @@ struct Variant {
   bool is_supported;
   const KernelEntry* kernels;
   int num_kernels;
+  // Packing of weights, see src/ops/linear/pack.cpp: bytes of a tile, and the kernel.
+  int64_t (*tile_bytes)(DType dtype, int64_t columns);
+  KernelFn pack;
 };
 
 const std::vector<Variant>& variants();

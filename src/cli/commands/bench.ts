@@ -22,9 +22,11 @@ import {
   parseInteger,
   parseList,
   parseSpeculation,
+  packingOption,
   quantisedActivationsOption,
   threadsOption,
 } from "../options.ts";
+import { packingProgress } from "../load-model.ts";
 import { Progress } from "../progress.ts";
 
 interface BenchFlags extends Omit<ModelFlags, "context"> {
@@ -68,6 +70,7 @@ export function benchCommand(cli: Cli): Command {
     .addOption(kvOption())
     .addOption(mtpModeOption())
     .addOption(quantisedActivationsOption("on"))
+    .addOption(packingOption())
     .action((model: string, flags: BenchFlags) => bench(cli, model, flags))
     .addHelpText(
       "after",
@@ -93,7 +96,7 @@ async function bench(cli: Cli, path: string, flags: BenchFlags): Promise<void> {
     flags.promptFile === undefined ? undefined : tokenize(path, await readTextFile(flags.promptFile, cli));
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
-  const client = await startEngine(path, cases, flags, signal);
+  const client = await startEngine(cli, path, cases, flags, signal);
   const progress = new Progress(messages, { label: "measured", format: String });
   const measurements: Measurement[] = [];
   try {
@@ -145,17 +148,20 @@ function headroom(context: number, { batch, tokens }: BenchFlags): number {
 }
 
 async function startEngine(
+  { messages }: Cli,
   path: string,
   cases: readonly BenchCase[],
   flags: BenchFlags,
   signal: AbortSignal,
 ): Promise<EngineClient> {
   const backend = flags.backend ?? (cpuBackendStatus().isAvailable ? "cpu" : "reference");
+  const progress = packingProgress(messages);
   return EngineClient.start(
     {
       path,
       backend,
       threads: flags.threads,
+      packing: flags.packing,
       engine: {
         maxTokens: Math.max(...cases.map(({ context, batch }) => batch * (context + headroom(context, flags)))),
         maxSequences: Math.max(...flags.batch),
@@ -166,7 +172,8 @@ async function startEngine(
       },
     },
     signal,
-  );
+    (done, total) => progress.update(done, total),
+  ).finally(() => progress.clear());
 }
 
 function tokenize(path: string, text: string): number[] {

@@ -1,8 +1,8 @@
 // `mimo chat`: a conversation in the terminal, or over a pipe: one message a line, answers on standard output.
 
+import { loadModel } from "../load-model.ts";
 import { join } from "node:path";
 import { Command } from "commander";
-import { load } from "../../api/load.ts";
 import type { Mimo } from "../../api/mimo.ts";
 import { abortedError, MimoError } from "../../util/errors.ts";
 import { describeUsage, showAnswer } from "../answer.ts";
@@ -124,7 +124,7 @@ async function loadWithBanner({ path, isRandom }: DefaultModel, flags: ChatFlags
   }
   using interrupt = watchInterrupt();
   const warn = (warning: string): void => notes.line(`${yellow("warning:")} ${notes.untrusted(warning)}`);
-  const mimo = await load(path, { ...toLoadOptions(flags), signal: interrupt.signal, onWarning: warn });
+  const mimo = await loadModel(notes, path, { ...toLoadOptions(flags), signal: interrupt.signal });
   const { backend, contextLength, numMtpHeads, loadMs } = mimo.info;
   const heads = plural(numMtpHeads, "MTP head");
   notes.line(

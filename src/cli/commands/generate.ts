@@ -1,8 +1,8 @@
 // `mimo generate`: one prompt, one answer, streamed or as one JSON object. Standard output holds the answer alone.
 
+import { loadModel } from "../load-model.ts";
 import { Command, Option } from "commander";
 import type { TokenLogprobs } from "../../api/events.ts";
-import { load } from "../../api/load.ts";
 import type { Mimo } from "../../api/mimo.ts";
 import type { ChatMessage, ToolDefinition } from "../../tokenizer/chat-request.ts";
 import { abortedError, MimoError } from "../../util/errors.ts";
@@ -89,9 +89,7 @@ async function generate(cli: Cli, path: string, flags: GenerateFlags): Promise<v
   const prompt = await readPrompt(cli, flags);
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
-  const onWarning = (warning: string): void =>
-    messages.line(`${messages.style.yellow("warning:")} ${messages.untrusted(warning)}`);
-  await using mimo = await load(path, { ...toLoadOptions(flags), signal, onWarning });
+  await using mimo = await loadModel(messages, path, { ...toLoadOptions(flags), signal });
   const options = { ...toGenerationOptions(flags), stop: flags.stop, logprobs: flags.logprobs, signal };
   const events =
     prompt.kind === "chat"

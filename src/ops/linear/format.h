@@ -1,10 +1,11 @@
-// What a storage format of weights must offer, and the two things made from it.
+// What a storage format of weights must offer: the rows of a matrix as they lie in a file.
 //
 // A row is read in chunks of 256 elements. A float format gives f32 lanes. A quantised format gives a chunk as
 // int8 codes in the order of k with one scale (and, where the format has one, one offset) per 16 codes:
-// value = scale * code + offset. All quantised formats pass through that one form, which serves both the f32
-// product (values) and the int8 product (codes). scale * code is exact in f32 for every format here: scales have
-// at most 17 significant bits and codes 7, so that fusing the offset's addition changes nothing.
+// value = scale * code + offset. All quantised formats pass through that one form, which serves the f32 product (values),
+// the int8 product (codes) and packing. scale * code is exact in f32 for every format here: scales have at most 17
+// significant bits and codes 7, so that fusing the offset's addition changes nothing. A format also names its Tile and,
+// in blocks of 256, where its unit D (and D_MIN) is.
 #pragma once
 
 #include "simd.h"
@@ -18,39 +19,30 @@ struct Row {
   const float* scales;  // of 128 columns each; null where the format carries its own
 };
 
-// One matrix of a Weight.
+// One matrix of a Weight: rows as they are stored in a file, or packed into tiles (tile.h).
 struct Matrix {
   DType dtype;
   const uint8_t* data;
   const float* scales;
-  int64_t columns, row_bytes, scale_rows, scale_cols;
+  int64_t rows, columns, row_bytes, tile_bytes, scale_rows, scale_cols;
 
   Matrix(const Weight& weight, int64_t index)
       : dtype(weight.dtype),
         data(weight.matrices[index]),
         scales(weight.scales == nullptr ? nullptr : weight.scales[index]),
+        rows(weight.out),
         columns(weight.in),
         row_bytes(weight.row_bytes),
+        tile_bytes(weight.tile_bytes),
         scale_rows(weight.scale_rows),
         scale_cols(weight.scale_cols) {}
 
+  bool is_packed() const { return tile_bytes != 0; }
+  const uint8_t* tile(int64_t index) const { return data + index * tile_bytes; }
   Row row(int64_t n) const {
     return {data + n * row_bytes, scales == nullptr ? nullptr : scales + n / scale_rows * scale_cols};
   }
 };
-
-// Formats with 16 levels keep two codes in a byte. `span` codes with the low nibbles precede as many with the high
-// ones; levels are what the nibbles stand for.
-struct Nibbles {
-  const int8_t* levels;  // null for all other formats
-  int span;
-  int first, stride;  // where the eight runs of 16 bytes of a chunk are
-
-  constexpr int at(int i) const { return first + i * stride; }
-};
-constexpr Nibbles NO_NIBBLES = {nullptr, 0, 0, 0};
-constexpr int8_t LEVELS_FROM_0[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-constexpr int8_t LEVELS_FROM_MINUS_8[16] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
 
 // 256 codes in the order of k; lane g of scales and offsets belongs to codes 16g..16g+15.
 struct Codes {
@@ -60,16 +52,6 @@ struct Codes {
 
 template <class Format> MIMO_INLINE Codes decode(const Row& row, int64_t k) {
   return Format::decode(row.data + k / Format::BLOCK * Format::BLOCK_BYTES);
-}
-
-// Asks for a later chunk. Formats of a byte or less keep the units so busy that the hardware's own prefetching is too
-// little ahead; with the wider ones it is quicker alone.
-template <class Format> MIMO_INLINE void prefetch(const uint8_t* row, int64_t k) {
-  constexpr int BYTES = CHUNK / Format::BLOCK * Format::BLOCK_BYTES;
-  if constexpr (BYTES < 2 * CHUNK) {
-    const uint8_t* chunk = row + k / Format::BLOCK * Format::BLOCK_BYTES;
-    for (int i = 0; i < BYTES; i += 64) __builtin_prefetch(chunk + i);
-  }
 }
 
 // The row's last chunk, which has `count` < 256 elements. Zero blocks decode to zeros and stay within bounds.
@@ -98,37 +80,9 @@ template <class Format, class Sink> MIMO_INLINE void each_value(const Codes& chu
   }
 }
 
-// The same from packed nibbles, for formats that say where these are: a code is looked up in the 16 values that its
-// group can have, which takes half the instructions of widening and scaling it. The values are the same.
-template <class Format, class Sink> MIMO_INLINE void each_nibble_value(const uint8_t* block, Sink&& sink) {
-  const Codes chunk = Format::decode(block);
-  alignas(64) float scales[16], offsets[16];
-  store(scales, chunk.scales);
-  if constexpr (Format::HAS_OFFSETS) store(offsets, chunk.offsets);
-  const f32x16 levels = load_i8(Format::NIBBLES.levels);
-  const auto values_of = [&](int group) {
-    if constexpr (Format::HAS_OFFSETS) return fma(levels, set1(scales[group]), set1(offsets[group]));
-    return mul(levels, set1(scales[group]));
-  };
-#pragma GCC unroll 4
-  for (int g = 0; g < 16; g += 4) {
-    const i32x16 first = load_u8_i32(block + Format::NIBBLES.at(g / 2));
-    const i32x16 second = load_u8_i32(block + Format::NIBBLES.at(g / 2 + 1));
-    const i32x16 second_codes = Format::NIBBLES.span == 16 ? shift_right_signed<4>(first) : second;
-    const i32x16 third_codes = Format::NIBBLES.span == 16 ? second : shift_right_signed<4>(first);
-    const f32x16 lower = values_of(g), upper = values_of(g + 2);
-    sink(g, lookup(lower, first));
-    sink(g + 1, lookup(lower, second_codes));
-    sink(g + 2, lookup(upper, third_codes));
-    sink(g + 3, lookup(upper, shift_right_signed<4>(second)));
-  }
-}
-
 // The same for the whole chunk that starts at k.
 template <class Format, class Sink> MIMO_INLINE void each_value(const Row& row, int64_t k, Sink&& sink) {
-  if constexpr (Format::NIBBLES.levels != nullptr) {
-    each_nibble_value<Format>(row.data + k / Format::BLOCK * Format::BLOCK_BYTES, sink);
-  } else if constexpr (Format::IS_QUANTISED) {
+  if constexpr (Format::IS_QUANTISED) {
     each_value<Format>(decode<Format>(row, k), sink);
   } else {
     const typename Format::Cursor start = Format::at(row, k);

@@ -2,7 +2,7 @@
 // src/tensor/codec/block32.ts and four-bit-levels.ts for the definitions.
 #pragma once
 
-#include "format.h"
+#include "tile.h"
 #include "iq-tables.h"
 
 namespace mimo::MIMO_VARIANT {
@@ -34,7 +34,7 @@ MIMO_INLINE i8x64 fifth_bits(const uint8_t* p, const uint8_t* q) {
 struct Q8_0 {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 32, BLOCK_BYTES = 34;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<8, 0, HalfScales<false>>;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -47,7 +47,7 @@ struct Q8_0 {
 struct Q4_0 {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 32, BLOCK_BYTES = 18;
-  static constexpr Nibbles NIBBLES = {LEVELS_FROM_MINUS_8, 16, 2, BLOCK_BYTES};
+  using Tile = CodeTile<4, 8, HalfScales<false>>;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -60,7 +60,7 @@ struct Q4_0 {
 struct Q4_1 {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 32, BLOCK_BYTES = 20;
-  static constexpr Nibbles NIBBLES = {LEVELS_FROM_0, 16, 4, BLOCK_BYTES};
+  using Tile = CodeTile<4, 0, HalfScales<true>>;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -74,7 +74,7 @@ struct Q4_1 {
 struct Q5_0 {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 32, BLOCK_BYTES = 22;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<5, 16, HalfScales<false>>;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -90,7 +90,7 @@ struct Q5_0 {
 struct Q5_1 {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 32, BLOCK_BYTES = 24;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<5, 0, HalfScales<true>>;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -107,7 +107,7 @@ struct Q5_1 {
 struct IQ4_NL {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 32, BLOCK_BYTES = 18;
-  static constexpr Nibbles NIBBLES = {IQ4_LEVELS, 16, 2, BLOCK_BYTES};
+  using Tile = CodeTile<4, 0, HalfScales<false>, IQ4_LEVELS>;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -120,7 +120,7 @@ struct IQ4_NL {
 struct MXFP4 {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 32, BLOCK_BYTES = 17;
-  static constexpr Nibbles NIBBLES = {MXFP4_LEVELS, 16, 1, BLOCK_BYTES};
+  using Tile = CodeTile<4, 0, PowerScales, MXFP4_LEVELS>;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;

@@ -1,14 +1,14 @@
 // Weights stored as floating-point numbers: lanes are loaded and widened. See format.h for what a format offers.
 #pragma once
 
-#include "format.h"
+#include "tile.h"
 
 namespace mimo::MIMO_VARIANT {
 
 struct F32 {
   static constexpr bool IS_QUANTISED = false;
   static constexpr int BLOCK = 1, BLOCK_BYTES = 4;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = F32Tile;
   using Cursor = const float*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
   static MIMO_INLINE f32x16 value(Cursor p, int i) { return load(p + 16 * i); }
@@ -18,7 +18,7 @@ struct F32 {
 struct F16 {
   static constexpr bool IS_QUANTISED = false;
   static constexpr int BLOCK = 1, BLOCK_BYTES = 2;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = F16Tile;
   using Cursor = const uint16_t*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
   static MIMO_INLINE f32x16 value(Cursor p, int i) { return load_f16(p + 16 * i); }
@@ -28,7 +28,7 @@ struct F16 {
 struct BF16 {
   static constexpr bool IS_QUANTISED = false;
   static constexpr int BLOCK = 1, BLOCK_BYTES = 2;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = BF16Tile;
   using Cursor = const uint16_t*;
   static MIMO_INLINE Cursor at(const Row& row, int64_t k) { return reinterpret_cast<Cursor>(row.data) + k; }
   static MIMO_INLINE f32x16 value(Cursor p, int i) { return load_bf16(p + 16 * i); }
@@ -38,7 +38,7 @@ struct BF16 {
 struct F8_E4M3 {
   static constexpr bool IS_QUANTISED = false;
   static constexpr int BLOCK = 1, BLOCK_BYTES = 1;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = F8Tile;
   struct Cursor {
     const uint8_t* codes;
     const float* scales;  // of 128 columns, which 16 lanes never straddle

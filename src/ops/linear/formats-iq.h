@@ -10,6 +10,11 @@
 
 namespace mimo::MIMO_VARIANT {
 
+// What a tile's four bits stand for: all magnitudes of the books and their negatives.
+constexpr int8_t IQ2_LEVELS[16] = {8, 25, 43, -8, -25, -43};
+constexpr int8_t IQ3_XXS_LEVELS[16] = {4, 12, 20, 28, 36, 44, 52, 62, -4, -12, -20, -28, -36, -44, -52, -62};
+constexpr int8_t IQ3_S_LEVELS[16] = {1, 3, 5, 7, 9, 11, 13, 15, -1, -3, -5, -7, -9, -11, -13, -15};
+
 // Four patterns of seven bits in each half, as the sign bits of 64 codes: the eighth sign makes their number even.
 MIMO_INLINE uint64_t signs_of(uint32_t low, uint32_t high) {
   const uint64_t x = low | static_cast<uint64_t>(high) << 32;
@@ -44,7 +49,8 @@ MIMO_INLINE f32x16 nibble_pairs(const uint8_t* p) {
 struct IQ2_XXS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 66;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<4, 0, SuperScales<32, false, 3>, IQ2_LEVELS>;
+  static constexpr int D = 0;
 
   // Eight bytes for 32 codes: four indices, then 28 bits of sign patterns below 4 bits of scale.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
@@ -65,7 +71,8 @@ struct IQ2_XXS {
 struct IQ2_XS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 74;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<4, 0, SuperScales<16, false, 3>, IQ2_LEVELS>;
+  static constexpr int D = 0;
 
   // Two bytes for eight codes: nine bits of index, seven of sign pattern.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
@@ -85,7 +92,8 @@ struct IQ2_XS {
 struct IQ2_S {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 82;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<4, 0, SuperScales<16, false, 3>, IQ2_LEVELS>;
+  static constexpr int D = 0;
 
   // Low index bytes, sign bytes, two high index bits each, scales.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
@@ -103,7 +111,8 @@ struct IQ2_S {
 struct IQ3_XXS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 98;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<4, 0, SuperScales<32, false, 2>, IQ3_XXS_LEVELS>;
+  static constexpr int D = 0;
 
   // 64 indices, then for 32 codes each 28 bits of sign patterns below 4 bits of scale.
   static MIMO_INLINE Codes decode(const uint8_t* p) {
@@ -123,7 +132,8 @@ struct IQ3_XXS {
 struct IQ3_S {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 110;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<4, 0, SuperScales<32, false>, IQ3_S_LEVELS>;
+  static constexpr int D = 0;
 
   // 64 low index bytes, their ninth bits, sign bytes, four bits of scale for 32 codes each.
   static MIMO_INLINE Codes decode(const uint8_t* p) {

@@ -2,7 +2,7 @@
 // IQ4_XS. See format.h for what a format offers, src/tensor/codec/k-quants.ts for the definitions.
 #pragma once
 
-#include "format.h"
+#include "tile.h"
 #include "iq-tables.h"
 
 namespace mimo::MIMO_VARIANT {
@@ -50,7 +50,8 @@ template <int BIT, int VALUE> MIMO_INLINE i8x64 single_bits(const uint8_t* p) {
 struct Q2_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 84;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<2, 0, SuperScales<16, true>>;
+  static constexpr int D = 80, D_MIN = 82;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     constexpr uint64_t LOW = 0x0f0f0f0f0f0f0f0f;
@@ -67,7 +68,8 @@ struct Q2_K {
 struct Q3_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 110;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<3, 4, SuperScales<16, false>>;
+  static constexpr int D = 108;
 
   // Codes have their third bit in the first 32 bytes, bit k/32 of byte k%32; 4 is taken away.
   template <int V> static MIMO_INLINE i8x64 codes(const uint8_t* p) {
@@ -98,7 +100,8 @@ MIMO_INLINE void decode_scales(const uint8_t* p, Codes& out) {
 struct Q4_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 144;
-  static constexpr Nibbles NIBBLES = {LEVELS_FROM_0, 32, 16, 16};
+  using Tile = CodeTile<4, 0, SuperScales<32, true>>;
+  static constexpr int D = 0, D_MIN = 2;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;
@@ -111,7 +114,8 @@ struct Q4_K {
 struct Q5_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = true;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 176;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<5, 0, SuperScales<32, true>>;
+  static constexpr int D = 0, D_MIN = 2;
 
   template <int V> static MIMO_INLINE i8x64 codes(const uint8_t* p) {
     return bit_or(nibbles(p + 48 + 32 * V), single_bits<2 * V, 16>(p + 16));
@@ -127,7 +131,8 @@ struct Q5_K {
 struct Q6_K {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 210;
-  static constexpr Nibbles NIBBLES = NO_NIBBLES;
+  using Tile = CodeTile<6, 32, SuperScales<16, false>>;
+  static constexpr int D = 208;
 
   // Four low bits from 64 bytes of nibbles (low ones first), two high bits as in Q2_K; 32 is taken away.
   template <int V> static MIMO_INLINE i8x64 codes(const uint8_t* p) {
@@ -147,7 +152,8 @@ struct Q6_K {
 struct IQ4_XS {
   static constexpr bool IS_QUANTISED = true, HAS_OFFSETS = false;
   static constexpr int BLOCK = 256, BLOCK_BYTES = 136;
-  static constexpr Nibbles NIBBLES = {IQ4_LEVELS, 16, 8, 16};
+  using Tile = CodeTile<4, 0, SuperScales<32, false>, IQ4_LEVELS>;
+  static constexpr int D = 0;
 
   static MIMO_INLINE Codes decode(const uint8_t* p) {
     Codes out;

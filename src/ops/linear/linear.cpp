@@ -1,6 +1,6 @@
 // linear: out[t, n] (+)= sum over k of x[t, k] * weight[n, k]; the contract is in linear.ts.
 //
-// Threads claim ranges of weight rows. Results do not depend on T, on the claims or on the number of threads: see
+// Threads claim tiles of weight rows. Results do not depend on T, on the claims or on the number of threads: see
 // products.h.
 #include "products.h"
 
@@ -14,9 +14,11 @@ void linear(const Args& args, Worker& worker) {
   const Inputs in = {x, quantised ? quantise_rows(x, T, K, worker, 0) : nullptr, nullptr, T};
   const Output out = {args.tensors[1].as<float>(), N, args.integer(3) != 0};
   const Matrix matrix(weight, 0);
-  void* scratch = panel_scratch(K, T, worker);
+  void* scratch = product_scratch(T, worker);
   int64_t begin, end;
-  while (worker.next(1, N, claim_size(N, K, T, worker), &begin, &end)) multiply(matrix, begin, end, in, out, scratch);
+  while (worker.next(1, num_tiles(N), claim_size(num_tiles(N), worker), &begin, &end)) {
+    multiply(matrix, begin, end, in, out, scratch);
+  }
 }
 
 }  // namespace mimo::MIMO_VARIANT

@@ -1,134 +1,394 @@
 // The parts of the product that are compiled for each storage format; included by the files that instantiate them.
-//
-// MAX_ROWS weight rows advance together, chunk by chunk: one row's chain of dependent sums leaves the units idle that
-// the next row's unpacking uses. See products.h for the order of summation, which all paths keep.
+// See products.h for the order of summation, which all paths keep.
 #pragma once
 
 #include "products.h"
+#include "tile.h"
 
 namespace mimo::MIMO_VARIANT {
 
-constexpr int MAX_ROWS = 4;
-
 template <class Format> void unpack(const Row& row, int64_t columns, float* out) {
-  const uint8_t* next = row.data + columns / Format::BLOCK * Format::BLOCK_BYTES;
   int64_t k = 0;
   for (; k + CHUNK <= columns; k += CHUNK) {
-    prefetch<Format>(next, k);
     each_value<Format>(row, k, [&](int i, f32x16 value) { store(out + k + 16 * i, value); });
   }
   if (k < columns) unpack_last<Format>(row, k, static_cast<int>(columns - k), out + k);
 }
 
-template <class Format> MIMO_INLINE LaneCodes to_lanes(Codes chunk) {
-  transpose(chunk.codes);
-  LaneCodes lanes = {{chunk.codes[0], chunk.codes[1], chunk.codes[2], chunk.codes[3]}, transpose(chunk.scales), zero()};
-  if constexpr (Format::HAS_OFFSETS) lanes.offsets = transpose(chunk.offsets);
-  return lanes;
-}
+// ---- Rows as they are stored, sixteen at a time. Rows beyond the last one repeat it: nobody reads their lanes.
 
-template <class Format> void unpack_codes(const Row& row, int64_t columns, CodeChunk* out) {
-  const uint8_t* next = row.data + columns / Format::BLOCK * Format::BLOCK_BYTES;
-  for (int64_t k = 0; k < columns; k += CHUNK, out++) {
-    prefetch<Format>(next, k);
-    const int64_t left = columns - k;
-    const LaneCodes lanes = to_lanes<Format>(left >= CHUNK ? decode<Format>(row, k)
-                                                           : decode_last<Format>(row, k, static_cast<int>(left)));
-    for (int j = 0; j < 4; j++) store_i8x64(out->codes + 64 * j, lanes.codes[j]);
-    store(out->scales, lanes.scales);
-    if constexpr (Format::HAS_OFFSETS) store(out->offsets, lanes.offsets);
-  }
-}
+MIMO_INLINE Row row_of_tile(const Matrix& w, int64_t n, int r) { return w.row(n + r < w.rows ? n + r : w.rows - 1); }
 
-template <class Format, int T> struct Few {
-  // Adds the products of `count` <= 256 values in `values` with x from k on.
-  static void add_last(const float* values, int count, const float* const* x, int64_t k, f32x16 (&sums)[T]) {
-    for (int i = 0; i < count; i += 16) {
-      const int lanes = count - i < 16 ? count - i : 16;
-      const f32x16 w = load_n(values + i, lanes);
-      for (int t = 0; t < T; t++) sums[t] = fma(w, load_n(x[t] + k + i, lanes), sums[t]);
+// Columns [k, k + count) of rows n.. as f32 [count, 16].
+template <class Format> void stored_values(const Matrix& w, int64_t n, int64_t k, int64_t count, float* out) {
+  alignas(64) float rows[TILE_ROWS][CHUNK];
+  for (int64_t begin = 0; begin < count; begin += CHUNK, out += CHUNK * TILE_ROWS) {
+    const int here = count - begin < CHUNK ? static_cast<int>(count - begin) : CHUNK;
+    for (int r = 0; r < TILE_ROWS; r++) {
+      const Row row = row_of_tile(w, n, r);
+      if (here < CHUNK) unpack_last<Format>(row, k + begin, here, rows[r]);
+      else each_value<Format>(row, k + begin, [&](int i, f32x16 value) { store(rows[r] + 16 * i, value); });
+    }
+    for (int i = 0; i < here; i += 16) {
+      i8x64 columns[16];
+      for (int r = 0; r < TILE_ROWS; r++) columns[r] = load_i8x64(rows[r] + i);
+      transpose(columns);
+      for (int j = 0; j < 16 && i + j < here; j++) store_i8x64(out + (i + j) * TILE_ROWS, columns[j]);
     }
   }
+}
 
-  static void multiply(const Matrix& w, int64_t begin, int64_t end, const float* const* x, const Output& out) {
-    const float* rows[T];
-    for (int t = 0; t < T; t++) rows[t] = x[t];
-    for (int64_t n = begin; n < end; n += MAX_ROWS) {
-      const int num_rows = end - n < MAX_ROWS ? static_cast<int>(end - n) : MAX_ROWS;
-      f32x16 sums[MAX_ROWS][T];
-      for (auto& row : sums) for (f32x16& sum : row) sum = zero();
-      int64_t k = 0;
-      for (; k + CHUNK <= w.columns; k += CHUNK) {
-        for (int r = 0; r < num_rows; r++) {
-          prefetch<Format>(w.row(n + r + MAX_ROWS).data, k);
-          f32x16 sum[T];
-          for (int t = 0; t < T; t++) sum[t] = sums[r][t];
-          each_value<Format>(w.row(n + r), k, [&](int i, f32x16 value) {
-            for (int t = 0; t < T; t++) sum[t] = fma(value, load(rows[t] + k + 16 * i), sum[t]);
-          });
-          for (int t = 0; t < T; t++) sums[r][t] = sum[t];
-        }
-      }
-      for (int r = 0; r < num_rows; r++) {
-        if (k < w.columns) {
-          alignas(64) float last[CHUNK];
-          const int count = static_cast<int>(w.columns - k);
-          unpack_last<Format>(w.row(n + r), k, count, last);
-          add_last(last, count, rows, k, sums[r]);
-        }
-        for (int t = 0; t < T; t++) out.put(t, n + r, hsum(sums[r][t]));
-      }
+// The same as int8 codes in quads.
+template <class Format> void stored_codes(const Matrix& w, int64_t n, int64_t k, int64_t count, CodeGroup* out) {
+  alignas(64) int8_t codes[TILE_ROWS][CHUNK];
+  i8x64 scales[16], offsets[16];
+  for (int64_t begin = 0; begin < count; begin += CHUNK, out += CHUNK / 32) {
+    const int here = count - begin < CHUNK ? static_cast<int>(count - begin) : CHUNK;
+    for (int r = 0; r < TILE_ROWS; r++) {
+      const Row row = row_of_tile(w, n, r);
+      const Codes chunk = here < CHUNK ? decode_last<Format>(row, k + begin, here) : decode<Format>(row, k + begin);
+      for (int v = 0; v < 4; v++) store_i8x64(codes[r] + 64 * v, chunk.codes[v]);
+      scales[r] = bytes_of(chunk.scales);
+      if constexpr (Format::HAS_OFFSETS) offsets[r] = bytes_of(chunk.offsets);
+    }
+    transpose(scales);
+    if constexpr (Format::HAS_OFFSETS) transpose(offsets);
+    for (int g = 0; 32 * g < here; g += 2) {
+      i8x64 quads[16];
+      for (int r = 0; r < TILE_ROWS; r++) quads[r] = load_i8x64(codes[r] + 32 * g);
+      transpose(quads);
+      for (int j = 0; j < 16 && 32 * g + 4 * j < here; j++) store_i8x64(out[g + j / 8].quads[j % 8], quads[j]);
+    }
+    for (int g = 0; 16 * g < here; g++) {
+      store_i8x64(out[g / 2].scales[g % 2], scales[g]);
+      if constexpr (Format::HAS_OFFSETS) store_i8x64(out[g / 2].offsets[g % 2], offsets[g]);
     }
   }
+}
 
-  // Weight rows [n, n + ROWS): each load of activations serves them all.
-  template <int ROWS>
-  static void multiply_codes(const Matrix& w, int64_t n, const QuantisedChunk* const (&x)[T], const Output& out) {
-    f32x16 sums[ROWS][T];
+// ---- Tiles.
+
+template <class Tile> int64_t tile_bytes(int64_t columns) {
+  const int64_t whole = columns / Tile::SPAN * Tile::BYTES, rest = columns % Tile::SPAN;
+  constexpr int STEP = Tile::SPAN * Tile::STEP_BYTES / (Tile::BYTES - Tile::HEADER);
+  return rest == 0 ? whole : whole + Tile::HEADER + (rest + STEP - 1) / STEP * Tile::STEP_BYTES;
+}
+
+inline void pack_values(const float* values, uint8_t* p, F32Tile) { memcpy(p, values, F32Tile::BYTES); }
+inline void pack_values(const float* values, uint8_t* p, F16Tile) {
+  for (int i = 0; i < 4; i++) store_f16(reinterpret_cast<uint16_t*>(p) + 16 * i, load(values + 16 * i));
+}
+inline void pack_values(const float* values, uint8_t* p, BF16Tile) {
+  const int32_t* bits = reinterpret_cast<const int32_t*>(values);
+  for (int i = 0; i < 4; i += 2) {
+    const i32x16 low = bit_and(shift_right_signed<16>(load_i32(bits + 16 * i)), set1_i32(0xffff));
+    const i32x16 high = bit_and(load_i32(bits + 16 * i + 16), set1_i32(static_cast<int32_t>(0xffff0000)));
+    store_i8x64(p + 32 * i, bit_or(bytes_of(low), bytes_of(high)));
+  }
+}
+
+// Values are unpacked and stored again in their own width: exact.
+template <class Format> bool pack_floats(const Matrix& w, int64_t n, uint8_t* tile) {
+  using Tile = typename Format::Tile;
+  alignas(64) float values[CHUNK * TILE_ROWS];
+  for (int64_t k = 0; k < w.columns; k += CHUNK) {
+    const int64_t count = w.columns - k < CHUNK ? w.columns - k : CHUNK;
+    memset(values, 0, sizeof values);
+    stored_values<Format>(w, n, k, count, values);
+    for (int64_t i = 0; i < count; i += 4, tile += Tile::BYTES) pack_values(values + i * TILE_ROWS, tile, Tile());
+  }
+  return true;
+}
+
+inline bool pack_f8(const Matrix& w, int64_t n, uint8_t* tile) {
+  for (int64_t k = 0; k < w.columns; k += 64) {
+    const int64_t count = w.columns - k < 64 ? w.columns - k : 64;
+    i8x64 quads[16];
+    for (int r = 0; r < TILE_ROWS; r++) {
+      const Row row = row_of_tile(w, n, r);
+      alignas(64) uint8_t codes[64] = {};
+      memcpy(codes, row.data + k, static_cast<size_t>(count));
+      for (uint8_t code : codes) if ((code & 0x7f) == 0x7f) return false;
+      quads[r] = load_i8x64(codes);
+      if (k % F8Tile::SPAN == 0) {
+        const float scale = row.scales[k / F8Tile::SPAN] * F8Tile::SCALE_UNIT;
+        if (!(scale < 3.4e38f && scale > -3.4e38f)) return false;
+        memcpy(tile + 4 * r, &scale, sizeof scale);
+      }
+    }
+    if (k % F8Tile::SPAN == 0) tile += F8Tile::HEADER;
+    transpose(quads);
+    for (int64_t j = 0; 4 * j < count; j++, tile += QUAD_BYTES) store_i8x64(tile, quads[j]);
+  }
+  return true;
+}
+
+inline void pack_scales(const CodeGroup* groups, uint8_t* p, HalfScales<false>) {
+  store_f16(reinterpret_cast<uint16_t*>(p), load(groups->scales[0]));
+}
+inline void pack_scales(const CodeGroup* groups, uint8_t* p, HalfScales<true>) {
+  store_f16(reinterpret_cast<uint16_t*>(p), load(groups->scales[0]));
+  store_f16(reinterpret_cast<uint16_t*>(p) + TILE_ROWS, load(groups->offsets[0]));
+}
+inline void pack_scales(const CodeGroup* groups, uint8_t* p, PowerScales) {
+  store_bf16(reinterpret_cast<uint16_t*>(p), load(groups->scales[0]));
+}
+
+// The integers that scales were made from: scale = unit * integer is exact, so the quotient is the integer.
+template <class Scales>
+void pack_integers(const CodeGroup* groups, bool offsets, const uint16_t* units, float factor, int8_t* out) {
+  for (int g = 0; g < Scales::NUM_GROUPS; g++) {
+    const int part = Scales::GROUP == 16 ? g % 2 : 0;
+    const CodeGroup& group = groups[g * Scales::GROUP / 32];
+    const float* products = offsets ? group.offsets[part] : group.scales[part];
+    for (int r = 0; r < TILE_ROWS; r++) {
+      const float unit = f16_to_f32(units[r]) * factor, quotient = products[r] / unit;
+      out[g * TILE_ROWS + r] = quotient >= -128 && quotient <= 127 ? static_cast<int8_t>(quotient) : 0;
+    }
+  }
+}
+
+template <class Format> void pack_super_scales(const Matrix& w, int64_t n, int64_t k, const CodeGroup* groups, uint8_t* p) {
+  using Scales = typename Format::Tile::Scales;
+  uint16_t* units = reinterpret_cast<uint16_t*>(p);
+  int8_t* integers = reinterpret_cast<int8_t*>(p + Scales::UNITS_BYTES);
+  for (int r = 0; r < TILE_ROWS; r++) {
+    const uint8_t* block = row_of_tile(w, n, r).data + k / CHUNK * Format::BLOCK_BYTES;
+    memcpy(units + r, block + Format::D, 2);
+    if constexpr (Scales::HAS_OFFSETS) memcpy(units + TILE_ROWS + r, block + Format::D_MIN, 2);
+  }
+  pack_integers<Scales>(groups, false, units, Scales::UNIT, integers);
+  if constexpr (Scales::HAS_OFFSETS) {
+    pack_integers<Scales>(groups, true, units + TILE_ROWS, -1.0f, integers + Scales::INTEGERS_BYTES);
+  }
+}
+
+template <class Format> bool pack_codes(const Matrix& w, int64_t n, uint8_t* tile) {
+  using Tile = typename Format::Tile;
+  CodeGroup groups[CHUNK / 32];
+  for (int64_t k = 0; k < w.columns; k += CHUNK) {
+    const int64_t count = w.columns - k < CHUNK ? w.columns - k : CHUNK;
+    stored_codes<Format>(w, n, k, count, groups);
+    for (int64_t i = 0; i < count; i += Tile::SPAN) {
+      if constexpr (Format::BLOCK == CHUNK) pack_super_scales<Format>(w, n, k, groups, tile);
+      else pack_scales(groups + i / 32, tile, typename Tile::Scales());
+      tile += Tile::HEADER;
+      for (int g = 0; g < Tile::SPAN / 32; g++, tile += Tile::STEP_BYTES) Tile::pack(groups[i / 32 + g].quads[0], tile);
+    }
+  }
+  return true;
+}
+
+// ---- Panels.
+
+template <class Tile> void tile_values(const uint8_t* p, int64_t count, float* out) {
+  for (int64_t k = 0; k < count; k += Tile::SPAN) {
+    const auto context = Tile::open(p);
+    p += Tile::HEADER;
+    for (int64_t i = k; i < count && i < k + Tile::SPAN; i += 4, p += Tile::STEP_BYTES, out += 4 * TILE_ROWS) {
+      unroll<0, 4>([&](auto I) { store(out + I.value * TILE_ROWS, Tile::template value<I.value>(context, p)); });
+    }
+  }
+}
+
+template <class Tile> void code_tile_values(const uint8_t* p, int64_t count, float* out) {
+  for (int64_t k = 0; k < count; k += Tile::SPAN) {
+    const auto context = Tile::open(p);
+    p += Tile::HEADER;
+    for (int g = 0; g < Tile::SPAN / 32; g++, p += Tile::STEP_BYTES) {
+      unroll<0, 8>([&](auto J) {
+        const int group = Tile::GROUP == 32 ? g : 2 * g + J.value / 4;
+        const f32x16 scales = Tile::scales(context, group);
+        const i32x16 codes = lanes_of(Tile::to_codes(Tile::template quad<J.value>(p)));
+        unroll<0, 4>([&](auto I) {
+          const f32x16 code = to_f32(shift_right_signed<24>(shift_left<24 - 8 * I.value>(codes)));
+          if constexpr (Tile::HAS_OFFSETS) store(out, fma(code, scales, Tile::offsets(context, group)));
+          else store(out, mul(code, scales));
+          out += TILE_ROWS;
+        });
+      });
+    }
+  }
+}
+
+template <class Tile> void tile_codes(const uint8_t* p, int64_t count, CodeGroup* out) {
+  for (int64_t k = 0; k < count; k += Tile::SPAN) {
+    const auto context = Tile::open(p);
+    p += Tile::HEADER;
+    for (int g = 0; g < Tile::SPAN / 32; g++, p += Tile::STEP_BYTES, out++) {
+      for (int part = 0; part < 32 / Tile::GROUP; part++) {
+        const int group = g * (32 / Tile::GROUP) + part;
+        store(out->scales[part], Tile::scales(context, group));
+        if constexpr (Tile::HAS_OFFSETS) store(out->offsets[part], Tile::offsets(context, group));
+      }
+      unroll<0, 8>([&](auto J) {
+        const i8x64 quad = Tile::template quad<J.value>(p);
+        store_i8x64(out->quads[J.value], Tile::IS_WIDE ? quad : wide(Tile::to_codes(quad)));
+      });
+    }
+  }
+}
+
+// Where column k, a multiple of 256, of a tile is.
+template <class Tile> MIMO_INLINE const uint8_t* tile_column(const Matrix& w, int64_t n, int64_t k) {
+  return w.tile(n / TILE_ROWS) + k / Tile::SPAN * Tile::BYTES;
+}
+
+template <class Format> void panel_values(const Matrix& w, int64_t n, int64_t k, int64_t count, float* out) {
+  using Tile = typename Format::Tile;
+  if (!w.is_packed()) {
+    stored_values<Format>(w, n, k, count, out);
+    for (int64_t i = count; i % 4 != 0; i++) store(out + i * TILE_ROWS, zero());
+  } else if constexpr (Format::IS_QUANTISED) {
+    code_tile_values<Tile>(tile_column<Tile>(w, n, k), count, out);
+  } else {
+    tile_values<Tile>(tile_column<Tile>(w, n, k), count, out);
+  }
+}
+
+template <class Format> void panel_codes(const Matrix& w, int64_t n, int64_t k, int64_t count, CodeGroup* out) {
+  using Tile = typename Format::Tile;
+  if (w.is_packed()) return tile_codes<Tile>(tile_column<Tile>(w, n, k), count, out);
+  stored_codes<Format>(w, n, k, count, out);
+  for (int64_t g = 0; g < count / 32; g++) {
+    for (auto& quad : out[g].quads) store_i8x64(quad, wide(load_i8x64(quad)));
+  }
+}
+
+// ---- Few rows.
+
+// Memory this far ahead of what is read is asked for: the units are too busy for the hardware's own prefetching.
+constexpr int AHEAD = 4096;
+template <int BYTES> MIMO_INLINE void prefetch(const uint8_t* p) {
+  for (int i = 0; i < BYTES; i += 64) __builtin_prefetch(p + AHEAD + i);
+}
+
+template <class Tile, int T> struct FewFloats {
+  // Tiles that advance together: one chain of fused steps alone would wait for each step's result.
+  static constexpr int TILES = T == 1 ? 4 : T == 2 ? 2 : 1;
+
+  template <int COUNT>
+  static void multiply(const Matrix& w, int64_t tile, const float* const (&x)[T], int64_t t, const Output& out) {
+    f32x16 sums[COUNT][T];
     for (auto& row : sums) for (f32x16& sum : row) sum = zero();
-    LaneCodes lanes[ROWS];
-    int64_t k = 0;
-    for (; k + CHUNK <= w.columns; k += CHUNK) {
-      for (int r = 0; r < ROWS; r++) {
-        prefetch<Format>(w.row(n + r + ROWS).data, k);
-        lanes[r] = to_lanes<Format>(decode<Format>(w.row(n + r), k));
+    const uint8_t* p[COUNT];
+    for (int i = 0; i < COUNT; i++) p[i] = w.tile(tile + i);
+    const auto step = [&](const typename Tile::Context (&context)[COUNT], const float* const (&values)[T], int64_t k) {
+      unroll<0, 4>([&](auto I) {
+        for (int i = 0; i < COUNT; i++) {
+          const f32x16 value = Tile::template value<I.value>(context[i], p[i]);
+          for (int j = 0; j < T; j++) sums[i][j] = fma(value, set1(values[j][k + I.value]), sums[i][j]);
+        }
+      });
+      for (int i = 0; i < COUNT; i++) p[i] += Tile::STEP_BYTES;
+    };
+    const int64_t whole = w.columns / 4 * 4;
+    typename Tile::Context context[COUNT];
+    for (int64_t k = 0; k < w.columns; k += Tile::SPAN) {
+      for (int i = 0; i < COUNT; i++) context[i] = Tile::open(p[i]), p[i] += Tile::HEADER;
+      const int64_t end = k + Tile::SPAN < whole ? k + Tile::SPAN : whole;
+      for (int64_t at = k; at < end; at += 4) step(context, x, at);
+    }
+    if (whole < w.columns) {
+      // A column that does not exist has no activation either.
+      float last[T][4] = {};
+      const float* values[T];
+      for (int j = 0; j < T; j++) {
+        memcpy(last[j], x[j] + whole, static_cast<size_t>(w.columns - whole) * sizeof(float));
+        values[j] = last[j];
       }
-      add_products<Format::HAS_OFFSETS>(lanes, x, k / CHUNK, sums);
+      step(context, values, 0);
     }
-    if (k < w.columns) {
-      const int count = static_cast<int>(w.columns - k);
-      for (int r = 0; r < ROWS; r++) lanes[r] = to_lanes<Format>(decode_last<Format>(w.row(n + r), k, count));
-      add_products<Format::HAS_OFFSETS>(lanes, x, k / CHUNK, sums);
-    }
-    for (int r = 0; r < ROWS; r++) {
-      for (int t = 0; t < T; t++) out.put(t, n + r, hsum(sums[r][t]));
+    for (int i = 0; i < COUNT; i++) {
+      const int64_t n = (tile + i) * TILE_ROWS;
+      const int count = w.rows - n < TILE_ROWS ? static_cast<int>(w.rows - n) : TILE_ROWS;
+      for (int j = 0; j < T; j++) out.put(t + j, n, sums[i][j], count);
     }
   }
 
-  static void multiply_quantised(const Matrix& w, int64_t begin, int64_t end, const QuantisedChunk* const* x,
-                                 const Output& out) {
-    const QuantisedChunk* rows[T];
-    for (int t = 0; t < T; t++) rows[t] = x[t];
-    int64_t n = begin;
-    for (; n + 2 <= end; n += 2) multiply_codes<2>(w, n, rows, out);
-    if (n < end) multiply_codes<1>(w, n, rows, out);
+  static void run(const Matrix& w, int64_t begin, int64_t end, const float* const* x, int64_t t, const Output& out) {
+    const float* rows[T];
+    for (int j = 0; j < T; j++) rows[j] = x[j];
+    for (; begin + TILES <= end; begin += TILES) multiply<TILES>(w, begin, rows, t, out);
+    for (; begin < end; begin++) multiply<1>(w, begin, rows, t, out);
   }
 };
 
-template <class Format, int T> void add_few(FormatKernels& kernels) {
-  kernels.few[T - 1] = Few<Format, T>::multiply;
-  if constexpr (Format::IS_QUANTISED) kernels.few_quantised[T - 1] = Few<Format, T>::multiply_quantised;
-  if constexpr (T > 1) add_few<Format, T - 1>(kernels);
-}
+template <class Tile, int T> struct FewCodes {
+  // Adds quads [BEGIN, END) of one scale's columns; PART says which of the group's sums belong to them.
+  template <int BEGIN, int END, int PART>
+  static MIMO_INLINE void add(const uint8_t* p, f32x16 scales, f32x16 offsets, const QuantisedGroup* const (&x)[T],
+                              int64_t g, f32x16 (&sums)[T]) {
+    i32x16 high[T], low[T];
+    for (int t = 0; t < T; t++) {
+      high[t] = zero_i32();
+      low[t] = Tile::BIAS == 0 ? zero_i32() : set1_i32(-Tile::BIAS * x[t][g].code_sums[PART]);
+    }
+    unroll<BEGIN, END>([&](auto J) {
+      const i8x64 quad = Tile::template quad<J.value>(p);
+      for (int t = 0; t < T; t++) {
+        high[t] = Tile::dot(high[t], quad, set1_quad(x[t][g].high + 4 * J.value));
+        low[t] = Tile::dot(low[t], quad, set1_quad(x[t][g].low + 4 * J.value));
+      }
+    });
+    for (int t = 0; t < T; t++) {
+      const f32x16 dots = to_f32(mimo::MIMO_VARIANT::add(shift_left<7>(high[t]), low[t]));
+      sums[t] = fma(dots, mul(scales, set1(x[t][g].scale)), sums[t]);
+      if constexpr (Tile::HAS_OFFSETS) sums[t] = fma(offsets, set1(x[t][g].sums[PART]), sums[t]);
+    }
+  }
+
+  static void run(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,
+                  const Output& out) {
+    const QuantisedGroup* rows[T];
+    for (int j = 0; j < T; j++) rows[j] = x[j];
+    for (; begin < end; begin++) {
+      f32x16 sums[T];
+      for (f32x16& sum : sums) sum = zero();
+      const uint8_t* p = w.tile(begin);
+      for (int64_t g = 0; g < w.columns / 32;) {
+        const auto context = Tile::open(p);
+        prefetch<Tile::HEADER>(p);
+        p += Tile::HEADER;
+        for (int i = 0; i < Tile::SPAN / 32; i++, g++, p += Tile::STEP_BYTES) {
+          prefetch<Tile::STEP_BYTES>(p);
+          constexpr int PER_GROUP = 32 / Tile::GROUP;
+          const f32x16 scales = Tile::scales(context, PER_GROUP * i);
+          f32x16 offsets = scales;
+          if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, PER_GROUP * i);
+          if constexpr (PER_GROUP == 1) {
+            add<0, 8, 2>(p, scales, offsets, rows, g, sums);
+          } else {
+            add<0, 4, 0>(p, scales, offsets, rows, g, sums);
+            if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, 2 * i + 1);
+            add<4, 8, 1>(p, Tile::scales(context, 2 * i + 1), offsets, rows, g, sums);
+          }
+        }
+      }
+      const int64_t n = begin * TILE_ROWS;
+      const int count = w.rows - n < TILE_ROWS ? static_cast<int>(w.rows - n) : TILE_ROWS;
+      for (int j = 0; j < T; j++) out.put(t + j, n, sums[j], count);
+    }
+  }
+};
 
 template <class Format> FormatKernels kernels_of() {
+  using Tile = typename Format::Tile;
   FormatKernels kernels = {};
   kernels.unpack = unpack<Format>;
-  add_few<Format, MAX_FEW>(kernels);
+  kernels.tile_bytes = tile_bytes<Tile>;
+  kernels.values = panel_values<Format>;
   if constexpr (Format::IS_QUANTISED) {
     kernels.is_quantised = true;
     kernels.has_offsets = Format::HAS_OFFSETS;
-    kernels.unpack_codes = unpack_codes<Format>;
+    kernels.group = Tile::GROUP;
+    kernels.pack = pack_codes<Format>;
+    kernels.codes = panel_codes<Format>;
+    unroll<1, MAX_FEW + 1>([&](auto T) { kernels.few_codes[T.value - 1] = FewCodes<Tile, T.value>::run; });
+  } else {
+    if constexpr (Tile::SPAN == 4) kernels.pack = pack_floats<Format>;
+    else kernels.pack = pack_f8;
+    unroll<1, MAX_FEW + 1>([&](auto T) { kernels.few[T.value - 1] = FewFloats<Tile, T.value>::run; });
   }
   return kernels;
 }

@@ -1,7 +1,7 @@
-// Chooses how weight rows meet activation rows, and multiplies panels of unpacked weights; see products.h.
+// Chooses how weight tiles meet activation rows, and multiplies panels of decoded tiles; see products.h.
 //
-// A panel is small enough for the second-level cache. Columns are taken in blocks whose activations stay in the
-// first level while all rows of the panel pass; accumulators wait in memory between blocks, which changes no bit.
+// Columns are taken in blocks, so that a claim's panel stays in the second-level cache and the activations that meet
+// it in the first; sums wait in memory between blocks, which changes no bit.
 #include "products.h"
 
 namespace mimo::MIMO_VARIANT {
@@ -26,87 +26,39 @@ const FormatKernels& format_kernels(DType dtype) {
 namespace {
 
 constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-constexpr int64_t round_up(int64_t a, int64_t step) { return (a + step - 1) / step * step; }
 
-// Activation rows times weight rows that a tile keeps in registers, and the columns of a block.
-constexpr int TILE_T = NUM_REGISTERS >= 32 ? 6 : 3;
-constexpr int TILE_N = NUM_REGISTERS >= 32 ? 4 : 2;
-constexpr int64_t BLOCK = 512;
-// The same for int8, in chunks.
-constexpr int CODES_TILE_T = 3;
-constexpr int CODES_TILE_N = 4;
-constexpr int64_t CODES_BLOCK = 4;
+// Rows of activations whose sums stay in registers.
+constexpr int TILE_T = NUM_REGISTERS >= 32 ? 12 : 6;
+constexpr int CODES_TILE_T = NUM_REGISTERS >= 32 ? 12 : 3;
+constexpr int64_t BLOCK = 512;  // columns; a multiple of 256
+// Rows whose sums wait in memory; up to so many meet packed tiles directly, MAX_FEW at a time.
+constexpr int64_t PASS_T = 512;
+constexpr int64_t FEW_T = 16;
 
-// Rows are a vector more than a power of two apart: else all of a tile would compete for the same cache sets.
-constexpr int64_t PACKED = BLOCK + 16;
-int64_t panel_stride(int64_t columns) { return num_chunks(columns) * CHUNK + 16; }
+// Copied activations: rows are a little more than a power of two apart, else all would compete for the same cache sets.
+constexpr int64_t FLOATS_STRIDE = BLOCK + 16;
+constexpr int64_t GROUPS_STRIDE = BLOCK / GROUP;
 
-constexpr int64_t PANEL_BYTES = 512 << 10;
-constexpr int64_t PACKED_BYTES = TILE_T * PACKED * 4;
-constexpr int64_t SUMS_BYTES = MAX_CLAIM * max(TILE_T, CODES_TILE_T) * 64;
-
-// What panel_scratch holds.
+// What product_scratch holds.
 struct Scratch {
-  float* sums;    // [MAX_CLAIM, tile rows of activations, 16]
-  float* packed;  // [TILE_T, PACKED]: a block of activations
-  float* panel;   // unpacked rows, f32 or CodeChunks, whichever is in use
+  float* sums;                  // [MAX_CLAIM, rows of a pass, 16]
+  float* floats;                // [TILE_T, FLOATS_STRIDE]: a block of activations
+  QuantisedGroup* quantised;    // [CODES_TILE_T, GROUPS_STRIDE], in the same place
+  float* values;                // [MAX_CLAIM, BLOCK, 16]: decoded tiles
+  CodeGroup* codes;             // [MAX_CLAIM, BLOCK / 32], in the same place
 
-  explicit Scratch(void* memory)
-      : sums(static_cast<float*>(memory)), packed(sums + SUMS_BYTES / 4), panel(packed + PACKED_BYTES / 4) {}
-};
+  static constexpr int64_t INPUT_BYTES = 64 << 10, PANEL_BYTES = MAX_CLAIM * BLOCK * 64;
+  static_assert(TILE_T * FLOATS_STRIDE * 4 <= INPUT_BYTES, "floats fit");
+  static_assert(CODES_TILE_T * GROUPS_STRIDE * sizeof(QuantisedGroup) <= INPUT_BYTES, "groups fit");
+  static_assert(MAX_CLAIM * GROUPS_STRIDE * sizeof(CodeGroup) <= PANEL_BYTES, "codes fit");
+  static int64_t bytes(int64_t T) { return MAX_CLAIM * min(T, PASS_T) * 64 + INPUT_BYTES + PANEL_BYTES; }
 
-int64_t max_claim(int64_t columns, int64_t T) {
-  if (T <= MAX_FEW) return MAX_CLAIM;
-  return max(TILE_N, min(MAX_CLAIM, PANEL_BYTES / 4 / panel_stride(columns) / TILE_N * TILE_N));
-}
-
-// Adds w[r] . x[t] over `count` columns, whole vectors, to the 16 lanes at sums + (r * TILE_T + t) * 16. Rows of w
-// are `stride` apart, rows of x PACKED.
-template <int T> void add_tile(const float* w, int64_t stride, const float* x, int64_t count, float* sums) {
-  f32x16 sum[TILE_N][T];
-  for (int r = 0; r < TILE_N; r++) {
-    for (int t = 0; t < T; t++) sum[r][t] = load(sums + (r * TILE_T + t) * 16);
+  explicit Scratch(void* memory) {
+    uint8_t* p = static_cast<uint8_t*>(memory);
+    floats = reinterpret_cast<float*>(p), quantised = reinterpret_cast<QuantisedGroup*>(p);
+    values = reinterpret_cast<float*>(p + INPUT_BYTES), codes = reinterpret_cast<CodeGroup*>(p + INPUT_BYTES);
+    sums = reinterpret_cast<float*>(p + INPUT_BYTES + PANEL_BYTES);
   }
-  for (int64_t k = 0; k < count; k += 16) {
-    f32x16 weights[TILE_N];
-    for (int r = 0; r < TILE_N; r++) weights[r] = load(w + r * stride + k);
-    for (int t = 0; t < T; t++) {
-      const f32x16 value = load(x + t * PACKED + k);
-      for (int r = 0; r < TILE_N; r++) sum[r][t] = fma(weights[r], value, sum[r][t]);
-    }
-  }
-  for (int r = 0; r < TILE_N; r++) {
-    for (int t = 0; t < T; t++) store(sums + (r * TILE_T + t) * 16, sum[r][t]);
-  }
-}
-
-// Adds w[r] . x[t] over chunks [begin, end) to the 16 lanes at sums + (r * CODES_TILE_T + t) * 16.
-template <bool HAS_OFFSETS, int T>
-void add_codes_tile(const CodeChunk* const* w, const QuantisedChunk* const* x, int64_t begin, int64_t end,
-                    float* sums) {
-  const QuantisedChunk* rows[T];
-  for (int t = 0; t < T; t++) rows[t] = x[t];
-  f32x16 sum[CODES_TILE_N][T];
-  for (int r = 0; r < CODES_TILE_N; r++) {
-    for (int t = 0; t < T; t++) sum[r][t] = load(sums + (r * CODES_TILE_T + t) * 16);
-  }
-  for (int64_t c = begin; c < end; c++) {
-    LaneCodes lanes[CODES_TILE_N];
-    for (int r = 0; r < CODES_TILE_N; r++) {
-      for (int j = 0; j < 4; j++) lanes[r].codes[j] = load_i8x64(w[r][c].codes + 64 * j);
-      lanes[r].scales = load(w[r][c].scales);
-      if constexpr (HAS_OFFSETS) lanes[r].offsets = load(w[r][c].offsets);
-    }
-    add_products<HAS_OFFSETS>(lanes, rows, c, sum);
-  }
-  for (int r = 0; r < CODES_TILE_N; r++) {
-    for (int t = 0; t < T; t++) store(sums + (r * CODES_TILE_T + t) * 16, sum[r][t]);
-  }
-}
-
-template <int N> struct Constant {
-  static constexpr int value = N;
 };
 
 // Calls run with the integral constant T = t, 1 <= t <= MAX.
@@ -127,103 +79,169 @@ template <class Run> void each_tile(int64_t T, int64_t tile, Run&& run) {
   }
 }
 
-void multiply_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
-                    const Scratch& scratch) {
-  const int64_t columns = w.columns, padded = round_up(columns, 16), stride = panel_stride(columns);
-  const int64_t num_rows = end - begin;
-  for (int64_t r = 0; r < num_rows; r++) {
-    float* row = scratch.panel + r * stride;
-    format_kernels(w.dtype).unpack(w.row(begin + r), columns, row);
-    for (int64_t k = columns; k < padded; k++) row[k] = 0;
+// Adds `count` columns of a panel times T rows of activations to sums [T, 16].
+template <int T> void add_values(const float* w, const float* x, int64_t count, float* sums) {
+  f32x16 sum[T];
+  for (int t = 0; t < T; t++) sum[t] = load(sums + 16 * t);
+  for (int64_t k = 0; k < count; k++) {
+    const f32x16 weights = load(w + 16 * k);
+    for (int t = 0; t < T; t++) sum[t] = fma(weights, set1(x[t * FLOATS_STRIDE + k]), sum[t]);
   }
-  each_tile(in.T, TILE_T, [&](int64_t first, int num_inputs) {
-    memset(scratch.sums, 0, SUMS_BYTES);
-    for (int64_t k = 0; k < columns; k += BLOCK) {
-      const int64_t count = min(BLOCK, columns - k), whole = round_up(count, 16);
-      for (int t = 0; t < num_inputs; t++) {
-        float* row = scratch.packed + t * PACKED;
-        memcpy(row, in.x + in.row(first + t) * columns + k, static_cast<size_t>(count) * sizeof(float));
-        for (int64_t i = count; i < whole; i++) row[i] = 0;
-      }
-      for (int64_t r = 0; r < num_rows; r += TILE_N) {
-        with_constant<TILE_T>(num_inputs, [&](auto T) {
-          add_tile<T.value>(scratch.panel + r * stride + k, stride, scratch.packed, whole,
-                            scratch.sums + r * TILE_T * 16);
-        });
-      }
-    }
-    for (int64_t r = 0; r < num_rows; r++) {
-      for (int t = 0; t < num_inputs; t++) {
-        out.put(first + t, begin + r, hsum(load(scratch.sums + (r * TILE_T + t) * 16)));
-      }
-    }
-  });
+  for (int t = 0; t < T; t++) store(sums + 16 * t, sum[t]);
 }
 
-template <bool HAS_OFFSETS>
-void multiply_codes_panel(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
-                          const Scratch& scratch) {
-  CodeChunk* panel = reinterpret_cast<CodeChunk*>(scratch.panel);
-  const int64_t chunks = num_chunks(w.columns);
-  const int64_t num_rows = end - begin, num_padded = round_up(num_rows, CODES_TILE_N);
-  const CodeChunk* rows[MAX_CLAIM];
-  for (int64_t r = 0; r < num_padded; r++) {
-    rows[r] = panel + (r < num_rows ? r : 0) * chunks;
-    if (r < num_rows) format_kernels(w.dtype).unpack_codes(w.row(begin + r), w.columns, panel + r * chunks);
+// The high digits' products go first and are multiplied by 128 in place, so that one register holds both sums.
+template <int BEGIN, int END, int PART, bool HAS_OFFSETS, int T>
+MIMO_INLINE void add_group(const CodeGroup& w, const QuantisedGroup* x, f32x16 (&sum)[T]) {
+  i32x16 dots[T];
+  for (int t = 0; t < T; t++) {
+    const QuantisedGroup& row = x[t * GROUPS_STRIDE];
+    dots[t] = WIDE_BIAS == 0 ? zero_i32() : set1_i32(-WIDE_BIAS / 128 * row.code_sums[PART]);
   }
-  each_tile(in.T, CODES_TILE_T, [&](int64_t first, int num_inputs) {
-    const QuantisedChunk* x[CODES_TILE_T];
-    for (int t = 0; t < num_inputs; t++) x[t] = in.quantised + in.row(first + t) * chunks;
-    memset(scratch.sums, 0, SUMS_BYTES);
-    for (int64_t c = 0; c < chunks; c += CODES_BLOCK) {
-      for (int64_t r = 0; r < num_padded; r += CODES_TILE_N) {
-        with_constant<CODES_TILE_T>(num_inputs, [&](auto T) {
-          add_codes_tile<HAS_OFFSETS, T.value>(rows + r, x, c, min(c + CODES_BLOCK, chunks),
-                                               scratch.sums + r * CODES_TILE_T * 16);
-        });
-      }
+  for (int j = BEGIN; j < END; j++) {
+    const i8x64 quad = load_i8x64(w.quads[j]);
+    for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].high + 4 * j));
+  }
+  for (int t = 0; t < T; t++) dots[t] = shift_left<7>(dots[t]);
+  for (int j = BEGIN; j < END; j++) {
+    const i8x64 quad = load_i8x64(w.quads[j]);
+    for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].low + 4 * j));
+  }
+  const f32x16 scales = load(w.scales[PART % 2]);
+  for (int t = 0; t < T; t++) {
+    sum[t] = fma(to_f32(dots[t]), mul(scales, set1(x[t * GROUPS_STRIDE].scale)), sum[t]);
+  }
+  if constexpr (HAS_OFFSETS) {
+    const f32x16 offsets = load(w.offsets[PART % 2]);
+    for (int t = 0; t < T; t++) sum[t] = fma(offsets, set1(x[t * GROUPS_STRIDE].sums[PART]), sum[t]);
+  }
+}
+
+template <int SPAN, bool HAS_OFFSETS, int T>
+void add_codes(const CodeGroup* w, const QuantisedGroup* x, int64_t groups, float* sums) {
+  f32x16 sum[T];
+  for (int t = 0; t < T; t++) sum[t] = load(sums + 16 * t);
+  for (int64_t g = 0; g < groups; g++) {
+    if constexpr (SPAN == 32) {
+      add_group<0, 8, 2, HAS_OFFSETS>(w[g], x + g, sum);
+    } else {
+      add_group<0, 4, 0, HAS_OFFSETS>(w[g], x + g, sum);
+      add_group<4, 8, 1, HAS_OFFSETS>(w[g], x + g, sum);
     }
-    for (int64_t r = 0; r < num_rows; r++) {
-      for (int t = 0; t < num_inputs; t++) {
-        out.put(first + t, begin + r, hsum(load(scratch.sums + (r * CODES_TILE_T + t) * 16)));
-      }
+  }
+  for (int t = 0; t < T; t++) store(sums + 16 * t, sum[t]);
+}
+
+// How panels of f32 are filled and multiplied.
+struct Values {
+  static constexpr int TILE = TILE_T;
+  const Matrix& w;
+  const Inputs& in;
+  const Scratch& scratch;
+
+  void fill(int64_t tile, int64_t i, int64_t k, int64_t count) const {
+    format_kernels(w.dtype).values(w, tile * 16, k, count, scratch.values + i * BLOCK * 16);
+  }
+  void copy_inputs(int64_t first, int T, int64_t k, int64_t count) const {
+    for (int t = 0; t < T; t++) {
+      memcpy(scratch.floats + t * FLOATS_STRIDE, in.x + in.row(first + t) * w.columns + k,
+             static_cast<size_t>(count) * sizeof(float));
     }
-  });
+  }
+  void add(int64_t i, int T, int64_t count, float* sums) const {
+    with_constant<TILE>(T, [&](auto N) {
+      add_values<N.value>(scratch.values + i * BLOCK * 16, scratch.floats, count, sums);
+    });
+  }
+};
+
+// The same for int8.
+template <int SPAN, bool HAS_OFFSETS> struct CodesOf {
+  static constexpr int TILE = CODES_TILE_T;
+  const Matrix& w;
+  const Inputs& in;
+  const Scratch& scratch;
+
+  void fill(int64_t tile, int64_t i, int64_t k, int64_t count) const {
+    format_kernels(w.dtype).codes(w, tile * 16, k, count, scratch.codes + i * (BLOCK / 32));
+  }
+  void copy_inputs(int64_t first, int T, int64_t k, int64_t count) const {
+    for (int t = 0; t < T; t++) {
+      memcpy(scratch.quantised + t * GROUPS_STRIDE, in.quantised + (in.row(first + t) * w.columns + k) / GROUP,
+             static_cast<size_t>(count / GROUP) * sizeof(QuantisedGroup));
+    }
+  }
+  void add(int64_t i, int T, int64_t count, float* sums) const {
+    with_constant<TILE>(T, [&](auto N) {
+      add_codes<SPAN, HAS_OFFSETS, N.value>(scratch.codes + i * (BLOCK / 32), scratch.quantised, count / 32, sums);
+    });
+  }
+};
+
+template <class Panel> void multiply_panels(const Panel& panel, int64_t begin, int64_t end, const Output& out) {
+  const Matrix& w = panel.w;
+  const int64_t T = panel.in.T;
+  for (int64_t pass = 0; pass < T; pass += PASS_T) {
+    const int64_t rows = min(PASS_T, T - pass);
+    float* sums = panel.scratch.sums;  // [end - begin, rows, 16]
+    memset(sums, 0, static_cast<size_t>((end - begin) * rows) * 64);
+    for (int64_t k = 0; k < w.columns; k += BLOCK) {
+      const int64_t count = min(BLOCK, w.columns - k);
+      for (int64_t tile = begin; tile < end; tile++) panel.fill(tile, tile - begin, k, count);
+      each_tile(rows, Panel::TILE, [&](int64_t first, int num) {
+        panel.copy_inputs(pass + first, num, k, count);
+        for (int64_t i = 0; i < end - begin; i++) panel.add(i, num, count, sums + (i * rows + first) * 16);
+      });
+    }
+    for (int64_t i = 0; i < end - begin; i++) {
+      const int64_t n = (begin + i) * 16;
+      const int count = static_cast<int>(min(16, w.rows - n));
+      for (int64_t t = 0; t < rows; t++) out.put(pass + t, n, load(sums + (i * rows + t) * 16), count);
+    }
+  }
+}
+
+template <int SPAN>
+void multiply_codes(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
+                    const Scratch& scratch) {
+  if (format_kernels(w.dtype).has_offsets) multiply_panels(CodesOf<SPAN, true>{w, in, scratch}, begin, end, out);
+  else multiply_panels(CodesOf<SPAN, false>{w, in, scratch}, begin, end, out);
+}
+
+void multiply_few(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out) {
+  const FormatKernels& kernels = format_kernels(w.dtype);
+  for (int64_t t = 0; t < in.T; t += MAX_FEW) {
+    const int64_t T = min(MAX_FEW, in.T - t);
+    if (kernels.is_quantised) {
+      const QuantisedGroup* x[MAX_FEW];
+      for (int64_t i = 0; i < T; i++) x[i] = in.quantised + in.row(t + i) * (w.columns / GROUP);
+      kernels.few_codes[T - 1](w, begin, end, x, t, out);
+    } else {
+      const float* x[MAX_FEW];
+      for (int64_t i = 0; i < T; i++) x[i] = in.x + in.row(t + i) * w.columns;
+      kernels.few[T - 1](w, begin, end, x, t, out);
+    }
+  }
 }
 
 }  // namespace
 
-int64_t claim_size(int64_t rows, int64_t columns, int64_t T, const Worker& worker) {
+int64_t claim_size(int64_t tiles, const Worker& worker) {
   constexpr int64_t CLAIMS_PER_THREAD = 8;
-  const int64_t fair = round_up((rows + worker.count - 1) / worker.count / CLAIMS_PER_THREAD + 1, TILE_N);
-  return min(fair, max_claim(columns, T));
+  const int64_t fair = tiles / (worker.count * CLAIMS_PER_THREAD);
+  return fair < 1 ? 1 : min(fair, MAX_CLAIM);
 }
 
-void* panel_scratch(int64_t columns, int64_t T, Worker& worker) {
-  if (T <= MAX_FEW) return nullptr;
-  const int64_t panel = max_claim(columns, T) * panel_stride(columns) * static_cast<int64_t>(sizeof(float));
-  return worker.scratch(static_cast<size_t>(SUMS_BYTES + PACKED_BYTES + panel));
-}
+void* product_scratch(int64_t T, Worker& worker) { return worker.scratch(static_cast<size_t>(Scratch::bytes(T))); }
 
 void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, void* scratch) {
-  if (in.T == 0) return;
   const FormatKernels& kernels = format_kernels(w.dtype);
-  const bool quantised = kernels.is_quantised && in.quantised != nullptr;
-  if (in.T <= MAX_FEW) {
-    const float* x[MAX_FEW];
-    const QuantisedChunk* chunks[MAX_FEW];
-    for (int64_t t = 0; t < in.T; t++) {
-      if (quantised) chunks[t] = in.quantised + in.row(t) * num_chunks(w.columns);
-      else x[t] = in.x + in.row(t) * w.columns;
-    }
-    if (quantised) kernels.few_quantised[in.T - 1](w, begin, end, chunks, out);
-    else kernels.few[in.T - 1](w, begin, end, x, out);
-    return;
-  }
+  const bool codes = kernels.is_quantised && in.quantised != nullptr;
+  if (w.is_packed() && in.T <= FEW_T && codes == kernels.is_quantised) return multiply_few(w, begin, end, in, out);
   const Scratch parts(scratch);
-  if (!quantised) multiply_panel(w, begin, end, in, out, parts);
-  else if (kernels.has_offsets) multiply_codes_panel<true>(w, begin, end, in, out, parts);
-  else multiply_codes_panel<false>(w, begin, end, in, out, parts);
+  if (!codes) multiply_panels(Values{w, in, parts}, begin, end, out);
+  else if (kernels.group == 32) multiply_codes<32>(w, begin, end, in, out, parts);
+  else multiply_codes<16>(w, begin, end, in, out, parts);
 }
 
 }  // namespace mimo::MIMO_VARIANT

@@ -1,9 +1,10 @@
 // Rows of a weight matrix times rows of activations: the product inside linear and experts.
 //
-// out[t, n] (+)= sum over k of x[t, k] * w[n, k]. One 16-lane accumulator per (t, n) walks k in order and is summed
-// over lanes at the end, so the bits of an output depend on its two rows alone: not on T, on tiles, on threads,
-// on the instruction set. Few rows of activations meet weights as they are unpacked in registers; many meet a panel
-// of weight rows that was unpacked once into the thread's scratch.
+// The sum over k of x[t, k] * w[n, k] is one chain of fused steps in the order of k: per column for f32 activations, per
+// group of 16 or 32 columns (whose integer products are exact) for quantised ones. So the bits of an output depend on
+// its two rows alone: not on T, on tiles, on threads, on the instruction set, on whether the weight is packed.
+// Few rows of activations meet packed tiles directly; many, and weights that are not packed, meet panels: tiles that
+// were decoded into the thread's scratch.
 #pragma once
 
 #include "activations.h"
@@ -11,60 +12,73 @@
 
 namespace mimo::MIMO_VARIANT {
 
-// T rows of activations, in f32 and, where quantised weights should meet int8, as chunks (else null).
+// T rows of activations, in f32 and, where quantised weights should meet int8, as groups (else null).
 struct Inputs {
   const float* x;
-  const QuantisedChunk* quantised;
+  const QuantisedGroup* quantised;
   const int32_t* index;  // which rows, in order; null for the first T
   int64_t T;
 
   int64_t row(int64_t t) const { return index == nullptr ? t : index[t]; }
 };
 
-// out[t * stride + n].
+// Where products go: data[index[t] * stride + n], each times factors[t] where there are factors.
 struct Output {
   float* data;
   int64_t stride;
   bool accumulate;
+  const int32_t* index = nullptr;  // null for row t
+  const float* factors = nullptr;  // null for ones; products are then always added
 
-  MIMO_INLINE void put(int64_t t, int64_t n, float value) const {
-    float* at = data + t * stride + n;
-    *at = accumulate ? *at + value : value;
+  // Sixteen neighbours, of which the first `count` exist.
+  MIMO_INLINE void put(int64_t t, int64_t n, f32x16 sum, int count) const {
+    float* at = data + (index == nullptr ? t : index[t]) * stride + n;
+    if (factors != nullptr) sum = fma(set1(factors[t]), sum, load_n(at, count));
+    else if (accumulate) sum = add(load_n(at, count), sum);
+    store_n(at, sum, count);
   }
 };
 
-// A chunk of one weight row as the int8 product reads it, in the layout of QuantisedChunk.
-struct alignas(64) CodeChunk {
-  int8_t codes[CHUNK];
-  float scales[16];
-  float offsets[16];  // undefined where the format has none
+// 32 columns of a tile as the int8 product reads them from a panel: quads made `wide`, and for each half of the
+// columns (or for all, in the first place) a scale and an offset for every row.
+struct alignas(64) CodeGroup {
+  int8_t quads[8][64];
+  float scales[2][16], offsets[2][16];
 };
 
-constexpr int MAX_FEW = 4;  // rows of activations that meet weights as they are unpacked
+constexpr int MAX_FEW = 4;  // rows of activations that meet a packed tile at once
 
-// What is compiled for each storage format.
+// What is compiled for each storage format. Columns [k, k + count) begin and end at multiples of 256 or at the end.
 struct FormatKernels {
   bool is_quantised, has_offsets;
+  int group;  // columns that share a scale: 16 or 32
   // A row's values, exactly as its format defines them.
   void (*unpack)(const Row& row, int64_t columns, float* out);
-  void (*unpack_codes)(const Row& row, int64_t columns, CodeChunk* out);
-  // Weight rows [begin, end) times 1..MAX_FEW rows of activations (the index: their number less one).
-  void (*few[MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const float* const* x, const Output& out);
-  void (*few_quantised[MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const QuantisedChunk* const* x,
-                                 const Output& out);
+  // Bytes of a tile, and packing rows [n, n + 16) of a matrix that is not packed; false where a value has no place.
+  int64_t (*tile_bytes)(int64_t columns);
+  bool (*pack)(const Matrix& w, int64_t n, uint8_t* tile);
+  // Part of tile n / 16 as f32 [count rounded up to 4, 16], or as code groups; the matrix may be packed or not.
+  void (*values)(const Matrix& w, int64_t n, int64_t k, int64_t count, float* out);
+  void (*codes)(const Matrix& w, int64_t n, int64_t k, int64_t count, CodeGroup* out);
+  // Packed tiles [begin, end) times 1..MAX_FEW rows of activations (the index: their number less one).
+  void (*few[MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const float* const* x, int64_t t, const Output& out);
+  void (*few_codes[MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,
+                             const Output& out);
 };
 
 const FormatKernels& format_kernels(DType dtype);
 inline bool is_quantised(const Weight& weight) { return format_kernels(weight.dtype).is_quantised; }
 
-constexpr int64_t MAX_CLAIM = 32;
-// Weight rows that one claim of work should hold, for `rows` of them in all; never more than MAX_CLAIM.
-int64_t claim_size(int64_t rows, int64_t columns, int64_t T, const Worker& worker);
+inline int64_t num_tiles(int64_t rows) { return (rows + 15) / 16; }
 
-// Scratch for `multiply`: a panel of claim_size rows and its accumulators. Null where T needs none.
-void* panel_scratch(int64_t columns, int64_t T, Worker& worker);
+constexpr int64_t MAX_CLAIM = 4;  // tiles
+// Tiles that one claim of work should hold, for `tiles` of them in all; never more than MAX_CLAIM.
+int64_t claim_size(int64_t tiles, const Worker& worker);
 
-// Weight rows [begin, end), at most a claim, into columns begin.. of `out` (whose data is at column 0).
+// Scratch for `multiply` of up to T rows.
+void* product_scratch(int64_t T, Worker& worker);
+
+// Tiles [begin, end), at most MAX_CLAIM, into columns 16 * begin.. of `out` (whose data is at column 0).
 void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, void* scratch);
 
 }  // namespace mimo::MIMO_VARIANT
