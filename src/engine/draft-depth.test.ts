@@ -112,6 +112,33 @@ describe("DraftDepth", () => {
     expect(favourite(live(policy, CHEAP, 100).slice(20))).toBe(3);
   });
 
+  test("never costs noticeably more than plain decoding, however dear drafts are", () => {
+    const cost = fc.double({ min: 1, max: 60, noNaN: true });
+    fc.assert(
+      fc.property(fc.tuple(cost, cost, cost), fc.nat(1000), ([one, two, three], seed) => {
+        const world = {
+          verifyMs: [10, 10 + one, 10 + one + two, 10 + one + two + three],
+          draftMs: [0, 1, 2, 3],
+          acceptance: [0.05, 0.05, 0.05],
+        };
+        const key = randomKey(seed);
+        const policy = new DraftDepth(3);
+        let [tokens, ms] = [0, 0];
+        for (let step = 0; step < 3000; step++) {
+          const depth = policy.choose();
+          policy.recordDraft(depth, world.draftMs[depth]!);
+          let accepted = 0;
+          while (accepted < depth && randomUnit(key, 10 * step + accepted) < 0.05) accepted++;
+          policy.recordVerify(depth, accepted, world.verifyMs[depth]!);
+          tokens += accepted + 1;
+          ms += world.draftMs[depth]! + world.verifyMs[depth]!;
+        }
+        expect(ms / tokens).toBeLessThan(1.02 * 10);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   test("a model without heads is never drafted for", () => {
     const policy = new DraftDepth(0);
     expect(live(policy, { verifyMs: [1], draftMs: [0], acceptance: [] }, 200)).toEqual(

@@ -12,8 +12,8 @@ type Operand = readonly [name: string, tensor: Tensor, dtype: DType | readonly D
 export function bindShapes<Letters extends string>(op: string, operands: readonly Operand[]): Record<Letters, number> {
   const sizes: Record<string, number> = {};
   for (const [name, tensor, dtypes, ...dims] of operands) {
-    const allowed = typeof dtypes === "string" ? [dtypes] : dtypes;
-    assert(allowed.includes(tensor.dtype), `${op}: ${name} is ${tensor.dtype}, expected ${allowed.join(" or ")}`);
+    const isAllowed = typeof dtypes === "string" ? tensor.dtype === dtypes : dtypes.includes(tensor.dtype);
+    assert(isAllowed, () => `${op}: ${name} is ${tensor.dtype}, expected ${[dtypes].flat().join(" or ")}`);
     const fits =
       tensor.shape.length === dims.length &&
       dims.every((dim, i) => {
@@ -21,7 +21,7 @@ export function bindShapes<Letters extends string>(op: string, operands: readonl
         if (typeof dim === "number") return size === dim;
         return (sizes[dim] ??= size ?? -1) === size;
       });
-    assert(fits, `${op}: ${name} has shape ${formatShape(tensor.shape)}, expected [${dims.join(", ")}]`);
+    assert(fits, () => `${op}: ${name} has shape ${formatShape(tensor.shape)}, expected [${dims.join(", ")}]`);
   }
   return sizes as Record<Letters, number>;
 }

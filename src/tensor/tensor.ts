@@ -36,7 +36,7 @@ export function view(memory: Memory, dtype: DType, shape: Shape, byteOffset = 0)
   const bytes = tensorBytes(dtype, shape);
   assert(
     bytes !== undefined && byteOffset >= 0 && byteOffset + bytes <= memory.byteLength,
-    `view ${dtype} ${formatShape(shape)} at byte ${byteOffset} exceeds its memory of ${memory.byteLength} bytes`,
+    () => `view ${dtype} ${formatShape(shape)} at byte ${byteOffset} exceeds its memory of ${memory.byteLength} bytes`,
   );
   return { memory, byteOffset, dtype, shape };
 }
