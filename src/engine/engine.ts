@@ -7,14 +7,13 @@ import type { Backend } from "../backends/backend.ts";
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Activations } from "../ops/linear/linear.ts";
-import { logprobReader, type Logprobs } from "../ops/sample/logprobs.ts";
-import { sampleToken } from "../ops/sample/sample.ts";
 import type { Packing } from "../model/packing.ts";
+import type { Logprobs } from "../ops/sample/logprobs.ts";
 import type { KvDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
 import { DraftDepth } from "./draft-depth.ts";
-import { ModelRunner } from "./model-runner.ts";
+import { ModelRunner, type Sample, type SampleRequest } from "./model-runner.ts";
 import { type PlannedRows, Scheduler } from "./scheduler.ts";
 import { Sequence, type SequenceOutput, type SequenceRequest } from "./sequence.ts";
 import { type MtpMode, Speculator } from "./speculator.ts";
@@ -40,7 +39,6 @@ export class Engine implements Disposable {
   readonly #scheduler: Scheduler;
   readonly #speculator: Speculator;
   readonly #depths = new Map<number, DraftDepth>();
-  readonly #numTokens: number;
   readonly #now: () => number;
 
   constructor(
@@ -61,11 +59,10 @@ export class Engine implements Disposable {
       activations: options.activations,
       packing: options.packing,
       onPacked,
+      numTokens: options.numTokens,
     });
-    const { vocabSize } = this.runner.model.config;
-    this.#numTokens = Math.min(options.numTokens ?? vocabSize, vocabSize);
     this.#scheduler = new Scheduler(this.runner.cache, options);
-    this.#speculator = new Speculator(this.runner, options.mtpMode, this.#numTokens);
+    this.#speculator = new Speculator(this.runner, options.mtpMode);
   }
 
   get isIdle(): boolean {
@@ -118,8 +115,8 @@ export class Engine implements Disposable {
     for (const { sequence } of planned) this.#noteStart(sequence, start);
 
     const hidden = this.runner.forward(planned);
-    const logits = this.runner.logits(hidden, logitRows(planned), "trunk");
-    const outputs = this.#sampleAll(planned, logits);
+    const samples = this.runner.sample(hidden, "trunk", sampleRequests(planned));
+    const outputs = this.#verifyAll(planned, samples);
     const verified = this.#now();
     for (const { sequence } of planned) if (sequence.finish !== undefined) this.#scheduler.remove(sequence);
     this.#speculate(planned, hidden, verified - start);
@@ -135,16 +132,16 @@ export class Engine implements Disposable {
     this.runner[Symbol.dispose]();
   }
 
-  #sampleAll(planned: readonly PlannedRows[], logits: readonly Float32Array[]): SequenceOutput[] {
+  #verifyAll(planned: readonly PlannedRows[], samples: readonly Sample[]): SequenceOutput[] {
     let row = 0;
     return planned.map((rows) => {
-      const own = logits.slice(row, (row += rows.numLogits));
-      return this.#sample(rows, own);
+      const own = samples.slice(row, (row += rows.numLogits));
+      return this.#verify(rows, own);
     });
   }
 
-  /** Samples after each verified row, for as long as the drafts hold, and commits the rows that did. */
-  #sample({ sequence, position, tokens, numLogits }: PlannedRows, logits: readonly Float32Array[]): SequenceOutput {
+  /** Takes the sample of each row, for as long as the drafts hold, and commits the rows that did. */
+  #verify({ sequence, position, tokens, numLogits }: PlannedRows, samples: readonly Sample[]): SequenceOutput {
     const { request, drafts, stats } = sequence;
     const cacheId = sequence.cacheId!;
     if (numLogits === 0) {
@@ -153,15 +150,12 @@ export class Engine implements Disposable {
     }
     const produced: number[] = [];
     const logprobs: Logprobs[] = [];
-    for (const row of logits) {
+    for (const sample of samples) {
       const draft = drafts[produced.length];
-      const reader =
-        request.topLogprobs === undefined ? null : logprobReader(row, this.#numTokens, request.topLogprobs);
-      const token = sampleToken(row, this.#numTokens, request.sampling, sequence.history, sequence.tokens.length);
-      sequence.append(token);
-      produced.push(token);
-      if (reader !== null) logprobs.push(reader.of(token));
-      if (sequence.finish !== undefined || token !== draft) break;
+      sequence.append(sample.token);
+      produced.push(sample.token);
+      if (sample.logprobs !== undefined) logprobs.push(sample.logprobs);
+      if (sequence.finish !== undefined || sample.token !== draft) break;
     }
     sequence.lastAccepted = produced.findIndex((token, k) => token !== drafts[k]);
     if (sequence.lastAccepted < 0) sequence.lastAccepted = produced.length;
@@ -236,12 +230,16 @@ export class Engine implements Disposable {
   }
 }
 
-/** Indices, among all rows of a plan, of those whose logits are wanted. */
-function logitRows(planned: readonly PlannedRows[]): number[] {
-  let start = 0;
-  return planned.flatMap(({ tokens, numLogits }) => {
-    start += tokens.length;
-    const end = start;
-    return Array.from({ length: numLogits }, (_, i) => end - numLogits + i);
+/** What is asked of a plan's rows: of each sequence the last ones, as its drafts before them would have it. */
+function sampleRequests(planned: readonly PlannedRows[]): SampleRequest[] {
+  let end = 0;
+  return planned.flatMap(({ sequence, tokens, numLogits }) => {
+    const first = (end += tokens.length) - numLogits;
+    const { topLogprobs } = sequence.request;
+    return Array.from({ length: numLogits }, (_, i): SampleRequest => ({
+      ...sequence.samplingAfter(sequence.drafts.slice(0, i)),
+      row: first + i,
+      topLogprobs,
+    }));
   });
 }

@@ -1,4 +1,5 @@
-// Runs a plan through the model and brings logits to the host. Owns the model and the cache it was built for.
+// Runs a plan through the model and samples from its logits, or brings them to the host where those are what is asked
+// for. Owns the model, the cache it was built for, and the memory in which sampled tokens reach the host.
 
 import type { Backend } from "../backends/backend.ts";
 import type { CacheGeometry } from "../cache/geometry.ts";
@@ -8,12 +9,29 @@ import type { ModelConfig } from "../model/config.ts";
 import { Model } from "../model/model.ts";
 import type { BindOptions } from "../model/weight-binder.ts";
 import type { Activations } from "../ops/linear/linear.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { LOGPROB_ROWS, logprobRows, readLogprobs } from "../ops/sample/logprob-rows.ts";
+import type { Logprobs } from "../ops/sample/logprobs.ts";
+import { type RowSampling, SAMPLE_ROWS, sampleRows } from "../ops/sample/sample-rows.ts";
+import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
 import type { PlannedRows } from "./scheduler.ts";
 
 export interface ModelRunnerOptions extends HybridCacheOptions, BindOptions {
   readonly activations: Activations;
+  /** Tokens of the tokenizer; ids from here to the model's vocabulary size are padding. Default: all are real. */
+  readonly numTokens?: number | undefined;
+}
+
+export interface SampleRequest extends RowSampling {
+  /** Row of the hidden state to sample from. */
+  readonly row: number;
+  /** Alternatives to report; undefined reports no log-probabilities at all. */
+  readonly topLogprobs?: number | undefined;
+}
+
+export interface Sample {
+  readonly token: number;
+  readonly logprobs?: Logprobs;
 }
 
 /** Rows whose logits are computed at once: enough for a step of several drafting sequences, small beside weights. */
@@ -24,16 +42,22 @@ export class ModelRunner implements Disposable {
   readonly cache: HybridCache;
   readonly backend: Backend;
   readonly options: ModelRunnerOptions;
+  readonly numTokens: number;
+  /** Grows with the largest report of log-probabilities. */
+  #samples: Memory | undefined;
 
   constructor(backend: Backend, checkpoint: Checkpoint, options: ModelRunnerOptions) {
     this.backend = backend;
     this.options = options;
+    backend.require([SAMPLE_ROWS, LOGPROB_ROWS]);
     this.model = new Model(backend, checkpoint, {
       activations: options.activations,
       packing: options.packing,
       onPacked: options.onPacked,
       limits: { maxRows: options.maxRows, maxMtpRows: options.maxRows, maxLogitRows: MAX_LOGIT_ROWS },
     });
+    const { vocabSize } = this.model.config;
+    this.numTokens = Math.min(options.numTokens ?? vocabSize, vocabSize);
     try {
       this.cache = new HybridCache(backend, cacheGeometry(this.model.config, this.model.numMtpHeads), options);
     } catch (error) {
@@ -67,9 +91,58 @@ export class ModelRunner implements Disposable {
     return result;
   }
 
+  /** Samples from the logits of rows of a hidden state; the logits stay where they are. */
+  sample(hidden: Tensor, head: "trunk" | number, requests: readonly SampleRequest[]): Sample[] {
+    const result: Sample[] = [];
+    for (let start = 0; start < requests.length; start += MAX_LOGIT_ROWS) {
+      const part = requests.slice(start, start + MAX_LOGIT_ROWS);
+      const rows = Int32Array.from(part, ({ row }) => row);
+      result.push(...this.#sampleFrom(this.model.logits(hidden, rows, head), part));
+    }
+    return result;
+  }
+
   [Symbol.dispose](): void {
+    if (this.#samples !== undefined) this.backend.free(this.#samples);
     this.cache[Symbol.dispose]();
     this.model[Symbol.dispose]();
+  }
+
+  /** One token for each row of `logits`: [tokens, then ids and log-probabilities of the rows that report them]. */
+  #sampleFrom(logits: Tensor, requests: readonly SampleRequest[]): Sample[] {
+    const { backend, numTokens } = this;
+    const R = requests.length;
+    const reported = requests.flatMap(({ topLogprobs }, row) => (topLogprobs === undefined ? [] : [row]));
+    const columns = 1 + Math.max(...requests.map(({ topLogprobs = 0 }) => topLogprobs));
+    const size = reported.length * columns;
+    const memory = this.#reserveSamples(4 * (R + 2 * size));
+    const tokens = view(memory, "i32", [R]);
+    sampleRows(backend, { logits, numTokens, rows: requests, tokens });
+    if (size > 0) {
+      const ids = view(memory, "i32", [reported.length, columns], 4 * R);
+      const logprobs = view(memory, "f32", [reported.length, columns], 4 * (R + size));
+      logprobRows(backend, { logits, numTokens, tokens, rows: reported, ids, logprobs });
+    }
+    const words = new Int32Array(R + 2 * size);
+    backend.download(view(memory, "i32", [words.length]), new Uint8Array(words.buffer));
+    const floats = new Float32Array(words.buffer);
+    let at = R;
+    return requests.map(({ topLogprobs }, row): Sample => {
+      const token = words[row]!;
+      if (topLogprobs === undefined) return { token };
+      const [start, end] = [at, (at += columns)];
+      return {
+        token,
+        logprobs: readLogprobs(words.subarray(start, end), floats.subarray(start + size, end + size), topLogprobs),
+      };
+    });
+  }
+
+  #reserveSamples(byteLength: number): Memory {
+    if (this.#samples !== undefined && this.#samples.byteLength >= byteLength) return this.#samples;
+    if (this.#samples !== undefined) this.backend.free(this.#samples);
+    this.#samples = undefined;
+    return (this.#samples = this.backend.alloc(Math.max(4096, 2 * byteLength)));
   }
 }
 

@@ -5,7 +5,8 @@
 
 import type { SequenceId } from "../cache/hybrid-cache.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
-import type { TokenHistory } from "../ops/sample/penalties.ts";
+import { type TokenHistory, usesHistory } from "../ops/sample/penalties.ts";
+import type { RowSampling } from "../ops/sample/sample-rows.ts";
 import type { SamplingParams } from "../ops/sample/sample.ts";
 
 export type FinishReason = "stop" | "length" | "aborted";
@@ -82,10 +83,6 @@ export class Sequence {
     return this.tokens.length - this.request.prompt.length;
   }
 
-  get history(): TokenHistory {
-    return { seen: this.#seen, counts: this.#counts };
-  }
-
   /** Appends a sampled token and notes whether it ends the sequence. */
   append(token: number): void {
     this.tokens.push(token);
@@ -95,9 +92,15 @@ export class Sequence {
     else if (this.numGenerated >= this.request.maxTokens) this.finish = "length";
   }
 
-  /** The history as it would be after `drafts`, for drafting under penalties. */
-  historyWith(drafts: readonly number[]): TokenHistory {
-    if (drafts.length === 0) return this.history;
+  /** How to sample the token that follows `drafts`, should they hold. */
+  samplingAfter(drafts: readonly number[]): RowSampling {
+    const params = this.request.sampling;
+    return { params, history: this.#historyAfter(drafts), position: this.tokens.length + drafts.length };
+  }
+
+  #historyAfter(drafts: readonly number[]): TokenHistory {
+    const history = { seen: this.#seen, counts: this.#counts };
+    if (drafts.length === 0 || !usesHistory(this.request.sampling)) return history;
     const counts = new Map(this.#counts);
     for (const token of drafts) counts.set(token, (counts.get(token) ?? 0) + 1);
     return { seen: new Set([...this.#seen, ...drafts]), counts };

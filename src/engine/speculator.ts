@@ -8,7 +8,6 @@
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { RowSpan } from "../cache/hybrid-cache.ts";
 import type { HiddenSource } from "../model/model.ts";
-import { sampleToken } from "../ops/sample/sample.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
 import type { ModelRunner } from "./model-runner.ts";
@@ -27,12 +26,10 @@ interface HeadSpan {
 export class Speculator {
   readonly #runner: ModelRunner;
   readonly #mode: MtpMode;
-  readonly #numTokens: number;
 
-  constructor(runner: ModelRunner, mode: MtpMode, numTokens: number) {
+  constructor(runner: ModelRunner, mode: MtpMode) {
     this.#runner = runner;
     this.#mode = mode;
-    this.#numTokens = numTokens;
   }
 
   get maxDepth(): number {
@@ -96,13 +93,13 @@ export class Speculator {
   /** Samples the draft of each sequence from the head's last row, with the noise the trunk will use. */
   #sample(head: number, spans: readonly HeadSpan[], out: Tensor): void {
     let row = -1;
-    const rows = spans.map(({ from, to }) => (row += to - from));
-    this.#runner.logits(out, rows, head).forEach((logits, i) => {
+    const requests = spans.map(({ sequence, from, to }) => ({
+      ...sequence.samplingAfter(sequence.drafts),
+      row: (row += to - from),
+    }));
+    this.#runner.sample(out, head, requests).forEach(({ token }, i) => {
       const { sequence } = defined(spans[i], "a drafted span");
-      const { drafts, request, tokens } = sequence;
-      const position = tokens.length + drafts.length;
-      const history = sequence.historyWith(drafts);
-      sequence.drafts = [...drafts, sampleToken(logits, this.#numTokens, request.sampling, history, position)];
+      sequence.drafts = [...sequence.drafts, token];
     });
   }
 

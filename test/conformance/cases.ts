@@ -11,6 +11,10 @@ import { takesQuantisedActivations } from "../../src/ops/linear/quantise-activat
 import { rmsNorm } from "../../src/ops/rms-norm/rms-norm.ts";
 import { rope, ropeTable } from "../../src/ops/rope/rope.ts";
 import { router } from "../../src/ops/router/router.ts";
+import { logprobRows } from "../../src/ops/sample/logprob-rows.ts";
+import { EMPTY_HISTORY, type TokenHistory } from "../../src/ops/sample/penalties.ts";
+import { DEFAULT_SAMPLING, type SamplingParams } from "../../src/ops/sample/sample.ts";
+import { sampleRows } from "../../src/ops/sample/sample-rows.ts";
 import { swiglu } from "../../src/ops/swiglu/swiglu.ts";
 import { type DType, DTYPES } from "../../src/tensor/dtype.ts";
 import type { Machine } from "./machine.ts";
@@ -283,6 +287,114 @@ export function swigluCases(): Case[] {
       return machine.readFloats(inPlace);
     },
   }));
+}
+
+/** Rows of logits as models give them, and as they should not. Every row of a case has the same kind. */
+const LOGIT_ROWS = {
+  random: (count: number) => randomFloats(1400, count, 9),
+  tied: (count: number) => Float32Array.from(randomIntegers(1410, count, 3), (value) => value - 1),
+  "one far above": (count: number) => randomFloats(1420, count, 0.1).map((value, i) => (i % 37 === 5 ? 60 : value)),
+  "partly forbidden": (count: number) => sprinkled(randomFloats(1430, count, 9), -Infinity),
+  "all forbidden": (count: number) => new Float32Array(count).fill(-Infinity),
+  "partly NaN": (count: number) => sprinkled(randomFloats(1440, count, 9), NaN),
+  "all NaN": (count: number) => new Float32Array(count).fill(NaN),
+  "beyond exp": (count: number) => randomFloats(1450, count, 1e30),
+  infinite: (count: number) => sprinkled(randomFloats(1460, count, 9), Infinity),
+} as const;
+
+/** Every second value, or so, replaced. */
+function sprinkled(values: Float32Array, by: number): Float32Array {
+  const coins = randomIntegers(1470, values.length, 2);
+  return values.map((value, i) => (coins[i] === 0 ? by : value));
+}
+
+/** Padding that looks likely: it must never be chosen. */
+function padded(values: Float32Array, V: number, numTokens: number): Float32Array {
+  return values.map((value, i) => (i % V < numTokens ? value : 1e30));
+}
+
+const SAMPLINGS: readonly Partial<SamplingParams>[] = [
+  { temperature: 0 },
+  { temperature: 1, topP: 1 },
+  { temperature: 0.8, topP: 0.95 },
+  { temperature: 5e-324, topP: 0.5 },
+  { temperature: 100, topP: 0.3, seed: 2 ** 40 + 5 },
+  { temperature: 2, topP: 0 },
+  { temperature: 3, topP: 1, topK: 5 },
+  { temperature: 1, topP: 0.9, topK: 40, minP: 0.01 },
+  { temperature: 2, topP: 1, minP: 0.3 },
+  { temperature: 1, repetitionPenalty: 1.3, presencePenalty: 0.7, frequencyPenalty: -0.3 },
+  {
+    temperature: 0,
+    repetitionPenalty: 2,
+    frequencyPenalty: 1,
+    logitBias: new Map([
+      [0, 5],
+      [3, -100],
+      [70_000, 100],
+    ]),
+  },
+];
+
+const SAMPLED_VOCABULARIES = [
+  { V: 1, numTokens: 1 },
+  { V: 37, numTokens: 37 },
+  { V: 300, numTokens: 257 },
+  { V: 2050, numTokens: 2047 },
+];
+
+export function sampleRowsCases(): Case[] {
+  const history = (r: number): TokenHistory => {
+    const tokens = randomIntegers(1480 + r, 60, 400);
+    return { seen: new Set(tokens), counts: new Map(tokens.slice(30).map((token, i) => [token, 1 + (i % 3)])) };
+  };
+  return SAMPLED_VOCABULARIES.flatMap(({ V, numTokens }) =>
+    Object.entries(LOGIT_ROWS).map(([name, make]): Case => ({
+      op: "sample_rows",
+      dtype: "f32",
+      shape: `V ${V}, ${numTokens} tokens, ${name}`,
+      tolerance: 0,
+      measure: EXACT,
+      rows: [1, 7, 2 * SAMPLINGS.length],
+      run: (machine, T) => {
+        const logits = machine.floats([T, V], padded(make(2 * SAMPLINGS.length * V), V, numTokens).slice(0, T * V));
+        const tokens = machine.tensor("i32", [T]);
+        const rows = Array.from({ length: T }, (_, r) => ({
+          params: { ...DEFAULT_SAMPLING, seed: r, ...SAMPLINGS[r % SAMPLINGS.length] },
+          history: r % 3 === 0 ? EMPTY_HISTORY : history(r),
+          position: 10 * r,
+        }));
+        sampleRows(machine.backend, { logits, numTokens, rows, tokens });
+        return Float32Array.from(machine.readIntegers(tokens));
+      },
+    })),
+  );
+}
+
+export function logprobRowsCases(): Case[] {
+  const most = 8;
+  return SAMPLED_VOCABULARIES.flatMap(({ V, numTokens }) =>
+    Object.entries(LOGIT_ROWS).flatMap(([name, make]) =>
+      [0, 1, 20].map((K): Case => ({
+        op: "logprob_rows",
+        dtype: "f32",
+        shape: `V ${V}, ${numTokens} tokens, top ${K}, ${name}`,
+        tolerance: 1e-6,
+        measure: relative(1),
+        rows: [1, 3, most],
+        run: (machine, T) => {
+          const logits = machine.floats([most, V], padded(make(most * V), V, numTokens));
+          const tokens = machine.integers([most], randomIntegers(1490, most, numTokens));
+          const ids = machine.tensor("i32", [T, 1 + K]);
+          const logprobs = machine.floats([T, 1 + K]);
+          // Not every row is reported, nor in order.
+          const rows = Array.from({ length: T }, (_, w) => (w * 5 + 3) % most);
+          logprobRows(machine.backend, { logits, numTokens, tokens, rows, ids, logprobs });
+          return interleave(machine.readIntegers(ids), machine.readFloats(logprobs), 1 + K);
+        },
+      })),
+    ),
+  );
 }
 
 export function ropeCases(): Case[] {

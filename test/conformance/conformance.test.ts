@@ -15,9 +15,11 @@ import {
   EXPERT_DTYPES,
   expertCases,
   linearCases,
+  logprobRowsCases,
   rmsNormCases,
   ropeCases,
   routerCases,
+  sampleRowsCases,
   swigluCases,
   WEIGHT_DTYPES,
 } from "./cases.ts";
@@ -37,6 +39,8 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["router", routerCases],
   ["swiglu", swigluCases],
   ["copy_rows", copyRowsCases],
+  ["sample_rows", sampleRowsCases],
+  ["logprob_rows", logprobRowsCases],
   ["copy", copyCases],
 ];
 

@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { cpuBackendStatus } from "../../src/backends/cpu/addon.ts";
 import { createCpuBackend } from "../../src/backends/cpu/native.ts";
 import type { EngineOptions } from "../../src/engine/engine.ts";
-import { DEFAULT_SAMPLING } from "../../src/ops/sample/sample.ts";
+import { logprobReader } from "../../src/ops/sample/logprobs.ts";
+import { DEFAULT_SAMPLING, type SamplingParams, sampleToken } from "../../src/ops/sample/sample.ts";
 import { KV_DTYPES } from "../../src/tensor/dtype.ts";
 import { goldenCase, maxDifference } from "../golden/golden.ts";
 import { allBackends, bits, evaluateAll, generate, generateAll, openEngine, request, runAll } from "../support.ts";
@@ -85,6 +86,43 @@ test("sequences in a batch get the tokens and log-probabilities they get alone",
     expect(actual.flatMap(({ tokens }) => tokens)).toEqual(expected.flatMap(({ tokens }) => tokens));
     expect(actual.flatMap(({ logprobs = [] }) => logprobs)).toEqual(expected.flatMap(({ logprobs = [] }) => logprobs));
   }
+});
+
+describe.each(allBackends.filter(({ available }) => available))("on the $name backend", ({ create }) => {
+  const numTokens = 250;
+  const samplings: readonly Partial<SamplingParams>[] = [
+    { temperature: 0 },
+    {},
+    { temperature: 1.3, topP: 1 },
+    { temperature: 2, topP: 0.9, topK: 30, minP: 0.02, logitBias: new Map([[17, 4]]) },
+    { repetitionPenalty: 1.4, presencePenalty: 0.3, frequencyPenalty: 0.2 },
+  ];
+
+  test("tokens and log-probabilities are what the definitions say of the logits, drafted or not", () => {
+    using opened = openEngine(SMALL.path, { numTokens }, create());
+    const { vocabSize: V } = opened.engine.runner.model.config;
+    for (const [i, options] of samplings.entries()) {
+      const sampling = { ...DEFAULT_SAMPLING, seed: i, ...options };
+      const one = request(PROMPT, { sampling, maxTokens: 24, topLogprobs: i, speculation: i % 2 === 0 ? 3 : 0 });
+      opened.engine.submit(one);
+      const outputs = runAll(opened.engine).get(one.id) ?? [];
+      const reported = outputs.flatMap(({ logprobs = [] }) => logprobs);
+      const text = [...PROMPT, ...outputs.flatMap(({ tokens }) => tokens)];
+      expect(reported.map(({ token }) => token)).toEqual(text.slice(PROMPT.length));
+      const logits = evaluateAll(opened.engine, text);
+      reported.forEach(({ token, logprob, top }, k) => {
+        const position = PROMPT.length + k;
+        const row = logits.slice((position - 1) * V, position * V);
+        const expected = logprobReader(row, numTokens, i).of(token);
+        expect(logprob).toBeCloseTo(expected.logprob, 5);
+        expect(top.map((other) => other.token)).toEqual(expected.top.map((other) => other.token));
+        const counts = new Map<number, number>();
+        for (const known of text.slice(PROMPT.length, position)) counts.set(known, (counts.get(known) ?? 0) + 1);
+        const history = { seen: new Set(text.slice(0, position)), counts };
+        expect(sampleToken(row, numTokens, sampling, history, position)).toBe(token);
+      });
+    }
+  });
 });
 
 test("a sequence that had to give its memory back ends with the same tokens", () => {

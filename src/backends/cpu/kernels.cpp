@@ -29,7 +29,9 @@ void copy(const Args& args, Worker& worker) {
   KERNEL(attention)          \
   KERNEL(router)             \
   KERNEL(swiglu)             \
-  KERNEL(copy_rows)
+  KERNEL(copy_rows)          \
+  KERNEL(sample_rows)        \
+  KERNEL(logprob_rows)
 
 #define MIMO_DECLARE(name) void name(const Args&, Worker&);
 #define MIMO_ENTRY(name) {#name, name},

@@ -27,12 +27,12 @@ export function logprobReader(
   return { of: (token) => ({ ...logprob(token), top: largest(row, numTop).map(logprob) }) };
 }
 
-/** Ids of the `count` largest values, largest first, ties by id. */
+/** Ids of the `count` largest values, largest first, ties by id; NaN is never among them. */
 function largest(values: Float32Array, count: number): number[] {
   const best: number[] = [];
   if (count === 0) return best;
   for (let i = 0; i < values.length; i++) {
-    if (best.length === count && values[i]! <= values[best[count - 1]!]!) continue;
+    if (Number.isNaN(values[i]!) || (best.length === count && values[i]! <= values[best[count - 1]!]!)) continue;
     let at = best.length;
     while (at > 0 && values[best[at - 1]!]! < values[i]!) at--;
     best.splice(at, 0, i);
