@@ -65,6 +65,7 @@ describe("load", () => {
     ["an unknown cache type", { kvDType: "q4_0" }, "kvDType"],
     ["an unknown mode of activations", { activations: "int8" }, "activations"],
     ["an unknown MTP mode", { mtp: "serial" }, "mtp"],
+    ["an unknown packing", { packing: "some" }, "packing"],
     ["a context of nothing", { contextLength: 0 }, "contextLength"],
     ["a context that is no number", { contextLength: NaN }, "contextLength"],
     ["a context beyond every machine", { contextLength: 2 ** 40 }, "contextLength"],
@@ -124,6 +125,17 @@ describe("complete and generate", () => {
     expect((await mimo.generate({ ...VARIED, maxTokens: 80, seed: 2 })).text).not.toBe(text);
     const unseeded = { prompt: VARIED.prompt, temperature: 1, maxTokens: 40 };
     expect((await mimo.generate(unseeded)).text).not.toBe((await mimo.generate(unseeded)).text);
+  });
+
+  test.each(["all", "dense", "none"] as const)("are the same with packing %s", async (packing) => {
+    const progress: [number, number][] = [];
+    const onProgress = (done: number, total: number): unknown => progress.push([done, total]);
+    await using other = await load(checkpoint.path, { contextLength: CONTEXT, packing, onProgress });
+    expect((await other.generate({ ...VARIED, maxTokens: 80 })).text).toBe(text);
+    // The reference backend has no other layout.
+    expect(other.info.packing).toBe(other.info.backend.startsWith("CPU") ? packing : "none");
+    expect(progress.length > 0).toBe(other.info.packing !== "none");
+    expect(progress.every(([done, total], i) => done <= total && done > (progress[i - 1]?.[0] ?? 0))).toBe(true);
   });
 
   test("never choose padding of the vocabulary", async () => {

@@ -49,7 +49,8 @@ class EngineWorker {
     const { config } = parseConfig(this.#checkpoint);
     const maxTokens = options.engine.maxTokens ?? Math.min(config.contextLength, DEFAULT_CONTEXT);
     const sizes = weightSizes(this.#checkpoint, config);
-    const packing = options.packing ?? choosePacking(sizes, availableMemory());
+    const chosen = options.packing ?? choosePacking(sizes, availableMemory());
+    const packing = options.backend === "reference" ? "none" : chosen;
     const total = packing === "all" ? sizes.dense + sizes.experts : sizes.dense;
     let done = 0;
     const onPacked = (bytes: number): void => send({ type: "packing", done: (done += bytes), total });

@@ -129,13 +129,14 @@ double Device::prepare_weight(const WeightRequest& request) {
 // Packed weights share large blocks, so that huge pages back the small ones too.
 uint8_t* Device::allocate_tiles(size_t bytes, std::shared_ptr<Memory>* block) {
   constexpr size_t BLOCK_BYTES = size_t{64} << 20, ALIGNMENT = 64;
-  if (tiles_ == nullptr || tiles_used_ + bytes > tiles_->size()) {
-    tiles_ = Memory::allocate(std::max(bytes, BLOCK_BYTES));
+  *block = tiles_.lock();
+  if (*block == nullptr || tiles_used_ + bytes > (*block)->size()) {
+    *block = Memory::allocate(std::max(bytes, BLOCK_BYTES));
+    if (*block == nullptr) throw Failure("out_of_memory", "Cannot allocate " + std::to_string(bytes) + " bytes.");
+    tiles_ = *block;
     tiles_used_ = 0;
-    if (tiles_ == nullptr) throw Failure("out_of_memory", "Cannot allocate " + std::to_string(bytes) + " bytes.");
   }
-  *block = tiles_;
-  uint8_t* tiles = tiles_->data() + tiles_used_;
+  uint8_t* tiles = (*block)->data() + tiles_used_;
   tiles_used_ += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   return tiles;
 }

@@ -62,7 +62,7 @@ class Device {
   SlotTable<std::shared_ptr<Memory>> memories_;
   SlotTable<std::shared_ptr<PreparedWeight>> weights_;
   std::vector<std::weak_ptr<Memory>> maps_;
-  std::shared_ptr<Memory> tiles_;  // the block that packed weights are being put into
+  std::weak_ptr<Memory> tiles_;  // the block that packed weights are being put into; theirs
   size_t tiles_used_ = 0;
   std::vector<Command> commands_;
   std::vector<Tensor> tensors_;

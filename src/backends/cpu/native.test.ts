@@ -10,6 +10,7 @@ import { type Memory, type Tensor, view } from "../../tensor/tensor.ts";
 import { MimoError } from "../../util/errors.ts";
 import type { Backend, Kernel } from "../backend.ts";
 import { cpuBackendStatus, loadAddon } from "./addon.ts";
+import { linear } from "../../ops/linear/linear.ts";
 import { createCpuBackend } from "./native.ts";
 
 const status = cpuBackendStatus();
@@ -158,6 +159,47 @@ describe.skipIf(!status.isAvailable)("the CPU backend", () => {
     expect(backend.stats()).toEqual({ memories: 0, weights: 1, allocatedBytes: 0 });
     backend.freeWeight(weight);
     expect(codeOf(() => backend.freeWeight(weight))).toBe("invalid_argument");
+  });
+
+  it("keeps a packed weight in memory of its own, released with it", () => {
+    const backend = create();
+    const memory = backend.alloc(40 * 32 * 4);
+    const source = { dtype: "f32", outFeatures: 40, inFeatures: 32, packed: true } as const;
+    const weight = backend.prepareWeight({ ...source, matrices: [view(memory, "f32", [40, 32])] });
+    backend.free(memory);
+    // Three tiles of sixteen rows hold forty.
+    expect(backend.stats()).toEqual({ memories: 0, weights: 1, allocatedBytes: 48 * 32 * 4 });
+    backend.freeWeight(weight);
+    expect(backend.stats()).toEqual({ memories: 0, weights: 0, allocatedBytes: 0 });
+  });
+
+  it.each([
+    ["a code that is not a number", 0x7f, 1],
+    ["a scale beyond what tiles hold", 0x38, 1024],
+  ])("leaves an FP8 matrix with %s where it lies, and computes with it", (_, code, scale) => {
+    const backend = create();
+    const codes = new Uint8Array(16 * 32).fill(0x38); // ones
+    codes[5] = code;
+    const [matrix, scales] = [backend.alloc(16 * 32), backend.alloc(4)];
+    backend.upload(view(matrix, "f8_e4m3", [16, 32]), codes);
+    backend.upload(view(scales, "f32", [1, 1]), new Uint8Array(Float32Array.of(scale).buffer));
+    const weight = backend.prepareWeight({
+      dtype: "f8_e4m3",
+      outFeatures: 16,
+      inFeatures: 32,
+      matrices: [view(matrix, "f8_e4m3", [16, 32])],
+      scales: [view(scales, "f32", [1, 1])],
+      scaleRows: 128,
+      packed: true,
+    });
+    const x = view(backend.alloc(32 * 4), "f32", [1, 32]);
+    backend.upload(x, new Uint8Array(new Float32Array(32).fill(1).buffer));
+    const out = view(backend.alloc(16 * 4), "f32", [1, 16]);
+    linear(backend, { x, weight, out });
+    const products = new Float32Array(16);
+    backend.download(out, new Uint8Array(products.buffer));
+    expect(products[0]).toEqual(code === 0x7f ? Number.NaN : scale * 32);
+    expect(products[1]).toBe(scale * 32);
   });
 
   it("throws for handles that were freed, offsets out of bounds, and unknown kernels", () => {
