@@ -36,6 +36,11 @@ export interface Backend extends Disposable {
   require(kernels: readonly Kernel[]): void;
   /** Enqueues a kernel. The op's contract has checked the arguments. */
   run(kernel: Kernel, args: KernelArgs): void;
+  /**
+   * Enqueues what `build` enqueues, and returns a function that enqueues the same commands again at little cost.
+   * `build` only runs kernels; what they read may change in between, what they are given may not be released.
+   */
+  record(build: () => void): () => void;
   /** Waits for the queue. */
   sync(): void;
 

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBackend, EXACT_ENGINE, generateAll, openEngine, request, runAll } from "../../test/support.ts";
+import type { Backend } from "../backends/backend.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../ops/sample/sample.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
@@ -143,8 +144,18 @@ describe("depth chosen by itself", () => {
   function runAuto(wrong: Wrong): SequenceOutput {
     const inner = createBackend();
     let kernels = 0;
+    const record: Backend["record"] = (build) => {
+      const before = kernels;
+      const replay = inner.record(build);
+      const recorded = kernels - before;
+      return () => {
+        kernels += recorded;
+        replay();
+      };
+    };
     const backend = new Proxy(inner, {
       get(target, key) {
+        if (key === "record") return record;
         if (key === "run") kernels++;
         const value: unknown = Reflect.get(target, key, target);
         return typeof value === "function" ? value.bind(target) : value;

@@ -55,6 +55,15 @@ export interface HiddenSource {
   readonly rows: Int32Array;
 }
 
+interface RecordedPass {
+  readonly generation: number;
+  readonly caches: ModelCaches;
+  readonly replay: () => void;
+}
+
+/** Rows of the largest pass that is worth recording: steps that decode, not chunks of prompts. */
+const MAX_RECORDED_ROWS = 32;
+
 export class Model implements Disposable {
   readonly config: ModelConfig;
   readonly backend: Backend;
@@ -63,6 +72,8 @@ export class Model implements Disposable {
   readonly #weights: ModelWeights;
   readonly #workspace: Workspace;
   readonly #activations: Activations;
+  /** Trunk passes that were recorded, by their number of rows. */
+  readonly #passes = new Map<number, RecordedPass>();
 
   /** Throws what `parseConfig` and `bindWeights` throw. */
   constructor(backend: Backend, checkpoint: Checkpoint, options: ModelOptions) {
@@ -94,12 +105,25 @@ export class Model implements Disposable {
       global: this.#context("global", batch.paged, null),
       sliding: this.#context("sliding", batch.ring, caches),
     };
-    embedding(backend, { ids, weight: this.#weights.embedding, out: x });
-    this.#weights.layers.forEach((weights, layer) => {
-      const cache = defined(caches.layers[layer], `cache of layer ${layer}`);
-      runBlock(contexts[weights.kind], { x, weights, cache, expertIds: this.#expertIds(layer, T) });
+    this.#enqueue(T, caches, () => {
+      this.#fillRopeTable("global", T);
+      this.#fillRopeTable("sliding", T);
+      embedding(backend, { ids, weight: this.#weights.embedding, out: x });
+      this.#weights.layers.forEach((weights, layer) => {
+        const cache = defined(caches.layers[layer], `cache of layer ${layer}`);
+        runBlock(contexts[weights.kind], { x, weights, cache, expertIds: this.#expertIds(layer, T) });
+      });
     });
     return x;
+  }
+
+  /** A trunk pass of few rows comes again and again with other contents of the same memory: it is put together once. */
+  #enqueue(T: number, caches: ModelCaches, build: () => void): void {
+    if (T > MAX_RECORDED_ROWS) return build();
+    const { generation } = this.#workspace;
+    const known = this.#passes.get(T);
+    if (known?.generation === generation && known.caches === caches) return known.replay();
+    this.#passes.set(T, { generation, caches, replay: this.backend.record(build) });
   }
 
   /** Experts chosen by the last trunk pass of T rows in each layer: [layers, T, K]; zeros in dense layers. */
@@ -119,7 +143,9 @@ export class Model implements Disposable {
     const x = this.#mtpInput(head, batch, hidden);
     const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
-    runBlock(this.#context("sliding", batch.ring, caches), { x, weights: weights.block, cache, expertIds: null });
+    const context = this.#context("sliding", batch.ring, caches);
+    this.#fillRopeTable("sliding", batch.tokens.length);
+    runBlock(context, { x, weights: weights.block, cache, expertIds: null });
     return x;
   }
 
@@ -129,6 +155,7 @@ export class Model implements Disposable {
     const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
     const context = this.#context("sliding", batch.ring, null);
+    this.#fillRopeTable("sliding", batch.tokens.length);
     writeKeysAndValues(context, { x, weights: weights.block, cache, expertIds: null });
   }
 
@@ -185,22 +212,31 @@ export class Model implements Disposable {
 
   #context(kind: AttentionKind, kvBatch: KvBatch, staged: ModelCaches | null): BlockContext {
     const T = kvBatch.slots.length;
-    const { ropeTheta, rotaryDim } = this.config.attention[kind];
-    const table = this.#workspace.tensor(kind === "global" ? "ropeGlobal" : "ropeSliding", "f32", [T, rotaryDim]);
-    const positions = this.#workspace.integers(
+    this.#workspace.integers(
       `${kind}.positions`,
       kvBatch.rows.filter((_, i) => i % 2 === 1),
     );
-    ropeTable(this.backend, { positions, theta: ropeTheta, out: table });
     return {
       backend: this.backend,
       config: this.config,
       workspace: this.#workspace,
       activations: this.#activations,
       kv: this.#workspace.kvBatch(kind, kvBatch),
-      ropeTable: table,
+      ropeTable: this.#ropeTable(kind, T),
       stage: staged === null ? null : { cache: staged.stage, slots: this.#workspace.iota(T) },
     };
+  }
+
+  #ropeTable(kind: AttentionKind, T: number): Tensor {
+    const name = kind === "global" ? "ropeGlobal" : "ropeSliding";
+    return this.#workspace.tensor(name, "f32", [T, this.config.attention[kind].rotaryDim]);
+  }
+
+  /** For the positions of the context that was made last. */
+  #fillRopeTable(kind: AttentionKind, T: number): void {
+    const positions = this.#workspace.tensor(`${kind}.positions`, "i32", [T]);
+    const { ropeTheta: theta } = this.config.attention[kind];
+    ropeTable(this.backend, { positions, theta, out: this.#ropeTable(kind, T) });
   }
 
   #gather(source: HiddenSource, target: Tensor): void {

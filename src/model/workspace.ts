@@ -31,6 +31,8 @@ export class Workspace implements Disposable {
   readonly limits: WorkspaceLimits;
   readonly #backend: Backend;
   readonly #memories = new Map<string, Memory>();
+  /** Changes whenever a buffer moves: what was recorded before then reads memory that was released. */
+  generation = 0;
 
   constructor(backend: Backend, config: ModelConfig, limits: WorkspaceLimits) {
     this.#backend = backend;
@@ -79,6 +81,7 @@ export class Workspace implements Disposable {
     if (memory === undefined || memory.byteLength < values.byteLength) {
       if (memory !== undefined) this.#backend.free(memory);
       memory = this.#backend.alloc(Math.max(4096, 2 * values.byteLength));
+      this.generation++;
       this.#memories.set(name, memory);
     }
     const tensor = view(memory, "i32", shape);

@@ -161,6 +161,20 @@ describe.skipIf(!status.isAvailable)("the CPU backend", () => {
     expect(codeOf(() => backend.freeWeight(weight))).toBe("invalid_argument");
   });
 
+  it("replays what was recorded on what the memory holds by then", () => {
+    const backend = create();
+    const [a, b] = [bytesTensor(backend.alloc(64)), bytesTensor(backend.alloc(64))];
+    backend.upload(a, new Uint8Array(64).fill(1));
+    const replay = backend.record(() => backend.copy(a, b));
+    expect(download(backend, b)).toEqual(new Uint8Array(64).fill(1));
+    backend.upload(a, new Uint8Array(64).fill(2));
+    replay();
+    expect(download(backend, b)).toEqual(new Uint8Array(64).fill(2));
+    backend.free(a.memory);
+    replay();
+    expect(codeOf(() => backend.sync())).toBe("invalid_argument");
+  });
+
   it("keeps a packed weight in memory of its own, released with it", () => {
     const backend = create();
     const memory = backend.alloc(40 * 32 * 4);

@@ -149,6 +149,17 @@ class CpuBackend implements Backend {
     this.#append(id, args);
   }
 
+  record(build: () => void): () => void {
+    const start = this.#length;
+    build();
+    assert(this.#length >= start, "a recording that waits for the queue");
+    const commands = this.#commands.slice(start, this.#length);
+    return () => {
+      this.#reserve(commands.length).set(commands, this.#length);
+      this.#length += commands.length;
+    };
+  }
+
   sync(): void {
     if (this.#length === 0) return;
     const length = this.#length;
@@ -169,13 +180,7 @@ class CpuBackend implements Backend {
 
   /** [kernel, numTensors, numWeights, numScalars, (handle, byteOffset, dtype)…, weightId…, scalar…] */
   #append(kernelId: number, { tensors, weights = [], scalars = [] }: KernelArgs): void {
-    const end = this.#length + 4 + 3 * tensors.length + weights.length + scalars.length;
-    if (end > this.#commands.length) {
-      const grown = new Float64Array(2 * end);
-      grown.set(this.#commands.subarray(0, this.#length));
-      this.#commands = grown;
-    }
-    const commands = this.#commands;
+    const commands = this.#reserve(4 + 3 * tensors.length + weights.length + scalars.length);
     let at = this.#length;
     commands[at++] = kernelId;
     commands[at++] = tensors.length;
@@ -189,6 +194,17 @@ class CpuBackend implements Backend {
     for (const weight of weights) commands[at++] = weight.id;
     for (const scalar of scalars) commands[at++] = scalar;
     this.#length = at;
+  }
+
+  /** The list, with room for so many numbers more. */
+  #reserve(count: number): Float64Array {
+    const end = this.#length + count;
+    if (end > this.#commands.length) {
+      const grown = new Float64Array(2 * end);
+      grown.set(this.#commands.subarray(0, this.#length));
+      this.#commands = grown;
+    }
+    return this.#commands;
   }
 }
 

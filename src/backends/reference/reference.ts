@@ -129,6 +129,11 @@ class ReferenceBackend implements Backend {
     });
   }
 
+  record(build: () => void): () => void {
+    build();
+    return build;
+  }
+
   sync(): void {
     // `run` has already happened.
   }

@@ -29,7 +29,7 @@ constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Rows of activations whose sums stay in registers.
 constexpr int TILE_T = NUM_REGISTERS >= 32 ? 12 : 6;
-constexpr int CODES_TILE_T = NUM_REGISTERS >= 32 ? 12 : 3;
+constexpr int CODES_TILE_T = NUM_REGISTERS >= 32 ? 8 : 3;
 constexpr int64_t BLOCK = 512;  // columns; a multiple of 256
 // Rows whose sums wait in memory; up to so many meet packed tiles directly, MAX_FEW at a time.
 constexpr int64_t PASS_T = 512;
@@ -98,15 +98,15 @@ MIMO_INLINE void add_group(const CodeGroup& w, const QuantisedGroup* x, f32x16 (
     const QuantisedGroup& row = x[t * GROUPS_STRIDE];
     dots[t] = WIDE_BIAS == 0 ? zero_i32() : set1_i32(-WIDE_BIAS / 128 * row.code_sums[PART]);
   }
-  for (int j = BEGIN; j < END; j++) {
-    const i8x64 quad = load_i8x64(w.quads[j]);
-    for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].high + 4 * j));
-  }
+  unroll<BEGIN, END>([&](auto J) {
+    const i8x64 quad = load_i8x64(w.quads[J.value]);
+    for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].high + 4 * J.value));
+  });
   for (int t = 0; t < T; t++) dots[t] = shift_left<7>(dots[t]);
-  for (int j = BEGIN; j < END; j++) {
-    const i8x64 quad = load_i8x64(w.quads[j]);
-    for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].low + 4 * j));
-  }
+  unroll<BEGIN, END>([&](auto J) {
+    const i8x64 quad = load_i8x64(w.quads[J.value]);
+    for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].low + 4 * J.value));
+  });
   const f32x16 scales = load(w.scales[PART % 2]);
   for (int t = 0; t < T; t++) {
     sum[t] = fma(to_f32(dots[t]), mul(scales, set1(x[t * GROUPS_STRIDE].scale)), sum[t]);
