@@ -29,7 +29,14 @@ export interface LoadOptions {
   readonly activations?: Activations | undefined;
   /** What MTP heads after the first read: the trunk's hidden state, or the head before. Default "parallel". */
   readonly mtp?: MtpMode | undefined;
+  /**
+   * Bytes of memory for experts, the most used of which stay there; the others are read when they are chosen. Infinity
+   * leaves all weights in their mapped files. Default: Infinity where the model fits, otherwise what is free.
+   */
+  readonly expertMemory?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Receives bytes read of those that are read while loading, where that takes more than two seconds. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Receives what had to be assumed, as sentences. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
@@ -43,7 +50,9 @@ const LOAD_KEYS: readonly (keyof LoadOptions)[] = [
   "kvDType",
   "activations",
   "mtp",
+  "expertMemory",
   "signal",
+  "onProgress",
   "onWarning",
 ];
 
@@ -68,6 +77,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       path,
       backend,
       threads: options.threads,
+      expertMemory: checkedExpertMemory(options.expertMemory),
       engine: {
         maxTokens: limited("contextLength", contextLength),
         maxSequences: limited("maxSequences", maxSequences),
@@ -79,6 +89,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       },
     },
     signal,
+    options.onProgress,
   );
   for (const warning of client.info.warnings) warn(warning);
   if (problem !== undefined) warn(problem);
@@ -112,6 +123,13 @@ function checkChoices(options: LoadOptions): void {
       },
     );
   }
+}
+
+function checkedExpertMemory(bytes: number | undefined): number | undefined {
+  if (bytes === undefined || bytes === Infinity || (Number.isSafeInteger(bytes) && bytes >= 0)) return bytes;
+  throw new MimoError("invalid_argument", `expertMemory must be a number of bytes or Infinity, found ${bytes}.`, {
+    param: "expertMemory",
+  });
 }
 
 function limited<T extends number | undefined>(param: keyof typeof LIMITS, value: T): T {

@@ -25,6 +25,16 @@ export interface Backend extends Disposable {
   /** Makes matrices ready for this backend's kernels; see `WeightSource`. */
   prepareWeight(source: WeightSource): Weight;
   freeWeight(weight: Weight): void;
+  /**
+   * Reads a weight into memory to stay there. False where the system does not promise that it stays: it may have to be
+   * read again.
+   */
+  lockWeight(weight: Weight): boolean;
+  /**
+   * From now on `fetch` brings matrices of weights that have several into memory, of which it takes at most `bytes`.
+   * Before, it does nothing: all are used where they lie.
+   */
+  limitFetched(bytes: number): void;
 
   upload(target: Tensor, bytes: Uint8Array): void;
   /** Waits for the queue, then copies the tensor's bytes into `bytes`. */
@@ -36,10 +46,30 @@ export interface Backend extends Disposable {
   require(kernels: readonly Kernel[]): void;
   /** Enqueues a kernel. The op's contract has checked the arguments. */
   run(kernel: Kernel, args: KernelArgs): void;
+  /**
+   * Enqueues the reading of what the next kernel uses of weights with several matrices: `ids` [T, K] of each. It changes
+   * how long the kernel takes, never its result.
+   */
+  fetch(ids: Tensor, weights: readonly Weight[]): void;
   /** Waits for the queue. */
   sync(): void;
 
   stats(): { readonly memories: number; readonly weights: number; readonly allocatedBytes: number };
+  /** Undefined before `limitFetched`. */
+  fetchStats(): FetchStats | undefined;
+}
+
+/** What `fetch` has done so far. */
+export interface FetchStats {
+  /** Numbers asked for, counted once in each fetch, and how many of them had all their matrices in memory. */
+  readonly uses: number;
+  readonly hits: number;
+  /** Read from files. */
+  readonly bytesRead: number;
+  /** Time in which nothing but reading happened. */
+  readonly waitMs: number;
+  readonly heldBytes: number;
+  readonly limitBytes: number;
 }
 
 /**

@@ -13,6 +13,7 @@ export interface ModelFlags {
   readonly kv?: KvDType;
   readonly mtp?: "parallel" | "chained";
   readonly quantisedActivations?: "on" | "off";
+  readonly expertMemory?: number;
 }
 
 export interface SamplingFlags {
@@ -48,6 +49,12 @@ export const mtpModeOption = (flag = "--mtp"): Option =>
     "chained",
   ]);
 
+export const expertMemoryOption = (): Option =>
+  new Option(
+    "--expert-memory <size>",
+    'memory for the most used experts of a model that does not fit, such as 48G; "all" leaves it to the system; default: what is free',
+  ).argParser(parseMemory);
+
 export const speculationOption = (): Option =>
   new Option(
     "--speculation <depth>",
@@ -62,7 +69,8 @@ export function addModelOptions(command: Command): Command {
     .option("--context <tokens>", "tokens that prompt and answer may have together", parseInteger)
     .addOption(kvOption())
     .addOption(mtpModeOption())
-    .addOption(quantisedActivationsOption("on"));
+    .addOption(quantisedActivationsOption("on"))
+    .addOption(expertMemoryOption());
 }
 
 export function addSamplingOptions(command: Command): Command {
@@ -84,6 +92,7 @@ export function toLoadOptions(flags: ModelFlags): LoadOptions {
     contextLength: flags.context,
     kvDType: flags.kv,
     mtp: flags.mtp,
+    expertMemory: flags.expertMemory,
     activations: flags.quantisedActivations === "on" ? "quantised" : "exact",
   };
 }
@@ -103,6 +112,15 @@ export function parseInteger(text: string): number {
   const value = parseNumber(text);
   if (Number.isSafeInteger(value)) return value;
   throw new InvalidArgumentError("Expected a whole number.");
+}
+
+/** "48G" in bytes, in decimal units as everywhere; "all" is no limit. */
+export function parseMemory(text: string): number {
+  if (text === "all") return Infinity;
+  const [, number, unit = ""] = /^([\d.]+)\s*([kmgt]?)b?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.round(Number(number) * 1000 ** " kmgt".indexOf(unit.toLowerCase()));
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("Expected a size such as 48G, or all.");
 }
 
 export function parseSpeculation(text: string): number | "auto" {

@@ -1,7 +1,7 @@
 // Messages between a client and the engine's worker. Plain data only; at most one message per step towards the client.
 
 import type { CacheSizes } from "../cache/geometry.ts";
-import type { BackendName } from "../backends/backend.ts";
+import type { BackendName, FetchStats } from "../backends/backend.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { SerializedError } from "../util/errors.ts";
 import type { EngineOptions } from "./engine.ts";
@@ -14,6 +14,8 @@ export interface WorkerOptions {
   readonly backend: BackendName;
   readonly threads?: number | undefined;
   readonly variant?: string | undefined;
+  /** See PlacementOptions. */
+  readonly expertMemory?: number | undefined;
   readonly engine: Omit<EngineOptions, "maxTokens"> & {
     /** Undefined: the model's own context, as far as DEFAULT_CONTEXT. */
     readonly maxTokens: number | undefined;
@@ -42,7 +44,13 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: "ready"; readonly info: EngineInfo }
-  | { readonly type: "step"; readonly outputs: readonly SequenceOutput[] }
+  /** Weights that every token reads are being read; only where that takes long. */
+  | { readonly type: "loading"; readonly done: number; readonly total: number }
+  | {
+      readonly type: "step";
+      readonly outputs: readonly SequenceOutput[];
+      readonly expertReads?: FetchStats | undefined;
+    }
   | { readonly type: "rows"; readonly id: number; readonly rows: readonly EvaluatedRows[]; readonly done: boolean }
   /** One request failed; without an id, the engine did, and with it every request. */
   | { readonly type: "failed"; readonly id?: number; readonly error: SerializedError };

@@ -14,6 +14,7 @@ import { defined } from "../util/assert.ts";
 import { toMimoError } from "../util/errors.ts";
 import { Engine } from "./engine.ts";
 import { type EvaluatedRows, evaluate } from "./evaluate.ts";
+import { placeWeights } from "./place-weights.ts";
 import { DEFAULT_CONTEXT, type EngineInfo, type FromWorker, type ToWorker, type WorkerOptions } from "./protocol.ts";
 
 /** Floats of evaluated rows in one message. */
@@ -44,7 +45,12 @@ class EngineWorker {
     const { contextLength } = parseConfig(this.#checkpoint).config;
     const maxTokens = options.engine.maxTokens ?? Math.min(contextLength, DEFAULT_CONTEXT);
     this.#engine = new Engine(this.#backend, this.#checkpoint, { ...options.engine, maxTokens });
-    send({ type: "ready", info: this.#info(performance.now() - started) });
+    const { backend, model } = this.#engine.runner;
+    const warnings = placeWeights(backend, model.weights, {
+      expertMemory: options.expertMemory,
+      onProgress: (done, total) => send({ type: "loading", done, total }),
+    });
+    send({ type: "ready", info: this.#info(performance.now() - started, warnings) });
   }
 
   receive(message: ToWorker): void {
@@ -74,7 +80,7 @@ class EngineWorker {
     try {
       if (!this.#engine.isIdle) {
         const outputs = this.#engine.step();
-        if (outputs.length > 0) send({ type: "step", outputs });
+        if (outputs.length > 0) send({ type: "step", outputs, expertReads: this.#engine.expertReads?.total });
         if (this.#engine.isIdle) this.#engine.checkIntegrity();
       }
       const [next] = this.#evaluations;
@@ -137,7 +143,7 @@ class EngineWorker {
     port.close();
   }
 
-  #info(loadMs: number): EngineInfo {
+  #info(loadMs: number, warnings: readonly string[]): EngineInfo {
     const { model, cache } = this.#engine.runner;
     return {
       config: model.config,
@@ -145,7 +151,7 @@ class EngineWorker {
       backend: this.#backend.description,
       contextLength: this.#engine.contextLength,
       cacheSizes: cacheSizes(cache.geometry, cache.options.dtype),
-      warnings: model.warnings,
+      warnings: [...model.warnings, ...warnings],
       loadMs,
     };
   }

@@ -152,5 +152,6 @@ function mixture(context: BlockContext, normed: Tensor, weights: MixtureWeights,
     scale: routedScale,
     normalise: normaliseWeights,
   });
+  backend.fetch(ids, [weights.experts.gate, weights.experts.up, weights.experts.down]);
   experts(backend, { x: normed, ids, weights: routed, experts: weights.experts, out: io.x, activations });
 }

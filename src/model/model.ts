@@ -3,7 +3,7 @@
 // It sees a Batch and key-value memory, never a sequence. It owns its weights and its workspace; caches are the
 // caller's. Results lie in the workspace and are valid until the next pass of the same kind.
 
-import type { Backend, Kernel } from "../backends/backend.ts";
+import type { Backend, Kernel, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { ATTENTION } from "../ops/attention/attention.ts";
 import type { KvBatch } from "../ops/attention/kv-batch.ts";
@@ -80,6 +80,10 @@ export class Model implements Disposable {
       this.#weights[Symbol.dispose]();
       throw error;
     }
+  }
+
+  get weights(): readonly Weight[] {
+    return this.#weights.all;
   }
 
   /** Hidden states [T, D] of the trunk, before the final norm. Writes the batch's keys and values into `caches`. */

@@ -23,7 +23,8 @@ export class WeightBinder extends TensorLookup implements Disposable {
   readonly backend: Backend;
   readonly #memories: Memory[] = [];
   readonly #files = new Map<string, Memory>();
-  readonly #weights: Weight[] = [];
+  /** All weights so far. */
+  readonly weights: Weight[] = [];
 
   constructor(backend: Backend, checkpoint: Checkpoint, dialect: Dialect) {
     super(checkpoint, dialect);
@@ -111,7 +112,7 @@ export class WeightBinder extends TensorLookup implements Disposable {
         ? {}
         : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
-    this.#weights.push(weight);
+    this.weights.push(weight);
     return weight;
   }
 
@@ -124,7 +125,7 @@ export class WeightBinder extends TensorLookup implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const weight of this.#weights.splice(0)) this.backend.freeWeight(weight);
+    for (const weight of this.weights.splice(0)) this.backend.freeWeight(weight);
     for (const memory of [...this.#memories.splice(0), ...this.#files.values()]) this.backend.free(memory);
     this.#files.clear();
   }

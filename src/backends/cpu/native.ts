@@ -13,6 +13,7 @@ import { assert, defined } from "../../util/assert.ts";
 import { ERROR_TABLE, type ErrorCode, MimoError } from "../../util/errors.ts";
 import {
   type Backend,
+  type FetchStats,
   type Kernel,
   type KernelArgs,
   kernelMissing,
@@ -57,15 +58,18 @@ class CpuBackend implements Backend {
   readonly #device: Device;
   readonly #kernelIds: ReadonlyMap<string, number>;
   readonly #copyId: number;
+  readonly #fetchId: number;
   readonly #mapped = new Set<Handle>();
   #commands = new Float64Array(INITIAL_COMMANDS);
   #length = 0;
+  #isFetching = false;
 
   constructor(addon: Addon, variant: string, threads: number) {
     this.description = `CPU, ${variant}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
     this.#addon = addon;
     this.#kernelIds = new Map(addon.kernels(variant).map((name, id) => [name, id]));
     this.#copyId = defined(this.#kernelIds.get("copy"), "the kernel copy");
+    this.#fetchId = defined(this.#kernelIds.get("fetch"), "the kernel fetch");
     this.#device = native(() => addon.create(variant, threads));
   }
 
@@ -114,6 +118,16 @@ class CpuBackend implements Backend {
     native(() => this.#addon.freeWeight(this.#device, weight.id));
   }
 
+  lockWeight(weight: Weight): boolean {
+    return native(() => this.#addon.lockWeight(this.#device, weight.id)) === 1;
+  }
+
+  limitFetched(bytes: number): void {
+    this.sync();
+    native(() => this.#addon.limitFetched(this.#device, bytes));
+    this.#isFetching = true;
+  }
+
   upload(target: Tensor, bytes: Uint8Array): void {
     assert(bytes.byteLength === byteLengthOf(target), `upload of ${bytes.byteLength} bytes to another size`);
     this.sync();
@@ -145,6 +159,12 @@ class CpuBackend implements Backend {
     this.#append(id, args);
   }
 
+  fetch(ids: Tensor, weights: readonly Weight[]): void {
+    if (!this.#isFetching) return;
+    const count = defined(numElements(ids.shape), "a number of ids");
+    this.#append(this.#fetchId, { tensors: [ids], weights, scalars: [count, weights.length] });
+  }
+
   sync(): void {
     if (this.#length === 0) return;
     const length = this.#length;
@@ -155,6 +175,13 @@ class CpuBackend implements Backend {
   stats(): { memories: number; weights: number; allocatedBytes: number } {
     const [memories, weights, allocatedBytes] = native(() => this.#addon.stats(this.#device));
     return { memories, weights, allocatedBytes };
+  }
+
+  fetchStats(): FetchStats | undefined {
+    if (!this.#isFetching) return undefined;
+    const stats = native(() => this.#addon.fetchStats(this.#device));
+    const [uses, hits, bytesRead, waitMs, heldBytes, limitBytes] = stats;
+    return { uses, hits, bytesRead, waitMs, heldBytes, limitBytes };
   }
 
   /** Ends the threads and releases everything still held. Every later use throws `disposed`. */

@@ -103,6 +103,22 @@ class ReferenceBackend implements Backend {
     assert(this.#weights.delete(weight.id), `weight ${weight.id} was freed twice or never prepared`);
   }
 
+  lockWeight(): boolean {
+    return true;
+  }
+
+  limitFetched(): void {
+    // Matrices are always read when they are first used, and kept.
+  }
+
+  fetch(): void {
+    // See `limitFetched`.
+  }
+
+  fetchStats(): undefined {
+    return undefined;
+  }
+
   upload(target: Tensor, bytes: Uint8Array): void {
     this.#bytes(target).set(bytes);
   }

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { Command } from "commander";
-import { load } from "../../api/load.ts";
+import { loadModel } from "../load-model.ts";
 import type { Mimo } from "../../api/mimo.ts";
 import { abortedError, MimoError } from "../../util/errors.ts";
 import { describeUsage, showAnswer } from "../answer.ts";
@@ -124,7 +124,7 @@ async function loadWithBanner({ path, isRandom }: DefaultModel, flags: ChatFlags
   }
   using interrupt = watchInterrupt();
   const warn = (warning: string): void => notes.line(`${yellow("warning:")} ${notes.untrusted(warning)}`);
-  const mimo = await load(path, { ...toLoadOptions(flags), signal: interrupt.signal, onWarning: warn });
+  const mimo = await loadModel(notes, path, { ...toLoadOptions(flags), signal: interrupt.signal });
   const { backend, contextLength, numMtpHeads, loadMs } = mimo.info;
   const heads = plural(numMtpHeads, "MTP head");
   notes.line(

@@ -2,7 +2,6 @@
 
 import { Command, Option } from "commander";
 import type { TokenLogprobs } from "../../api/events.ts";
-import { load } from "../../api/load.ts";
 import type { Mimo } from "../../api/mimo.ts";
 import type { ChatMessage, ToolDefinition } from "../../tokenizer/chat-request.ts";
 import { abortedError, MimoError } from "../../util/errors.ts";
@@ -11,6 +10,7 @@ import type { Cli } from "../cli.ts";
 import { isObject, readIdsFile, readJsonFile, readTextFile } from "../files.ts";
 import { formatTable } from "../format.ts";
 import { watchInterrupt } from "../interrupt.ts";
+import { loadModel } from "../load-model.ts";
 import {
   addModelOptions,
   addSamplingOptions,
@@ -89,9 +89,7 @@ async function generate(cli: Cli, path: string, flags: GenerateFlags): Promise<v
   const prompt = await readPrompt(cli, flags);
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
-  const onWarning = (warning: string): void =>
-    messages.line(`${messages.style.yellow("warning:")} ${messages.untrusted(warning)}`);
-  await using mimo = await load(path, { ...toLoadOptions(flags), signal, onWarning });
+  await using mimo = await loadModel(messages, path, { ...toLoadOptions(flags), signal });
   const options = { ...toGenerationOptions(flags), stop: flags.stop, logprobs: flags.logprobs, signal };
   const events =
     prompt.kind === "chat"

@@ -1,13 +1,13 @@
 // `mimo logits`: raw float32 logits of every position, to compare implementations with.
 
 import { Command } from "commander";
-import { load } from "../../api/load.ts";
 import type { Mimo } from "../../api/mimo.ts";
 import { writeFiles } from "../../checkpoint/output-file.ts";
 import { formatShape } from "../../tensor/shape.ts";
 import type { Cli } from "../cli.ts";
 import { readIdsFile } from "../files.ts";
 import { watchInterrupt } from "../interrupt.ts";
+import { loadModel } from "../load-model.ts";
 import {
   backendOption,
   examples,
@@ -68,12 +68,11 @@ async function logits(cli: Cli, path: string, flags: LogitsFlags): Promise<void>
   const ids = await readIdsFile(flags.ids, cli);
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
-  await using mimo = await load(path, {
+  await using mimo = await loadModel(messages, path, {
     ...toLoadOptions({ ...flags, mtp: flags.mtpMode }),
     contextLength: ids.length,
     maxSequences: 1,
     signal,
-    onWarning: (warning) => messages.line(`${messages.style.yellow("warning:")} ${messages.untrusted(warning)}`),
   });
   const columns = mimo.info.config.vocabSize;
   const counter = { values: 0 };

@@ -1,0 +1,75 @@
+// Decides what of a model that exceeds memory stays there: all that every token reads, and the most used experts.
+//
+// Weights of several matrices are experts. A model that fits is left alone: its files are mapped and used in place.
+
+import { freemem } from "node:os";
+import type { Backend, Weight } from "../backends/backend.ts";
+
+export interface PlacementOptions {
+  /**
+   * Bytes of memory for experts. Infinity leaves all weights where they lie, and what is in memory to the system.
+   * Undefined: what is free where the model does not fit, otherwise Infinity.
+   */
+  readonly expertMemory: number | undefined;
+  /** Bytes read of those that are read at once; called where that takes long. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Default: what this process may still take. */
+  readonly availableBytes?: number | undefined;
+}
+
+/** Progress of less is nobody's concern. */
+const QUIET_MS = 2000;
+/** For what grows while the model runs: results, messages, the system's own tables. */
+const RESERVED_BYTES = 256e6;
+const RESERVED_SHARE = 0.03;
+
+/** Returns what the user should know, as sentences. Called once, after all other memory was allocated. */
+export function placeWeights(backend: Backend, weights: readonly Weight[], options: PlacementOptions): string[] {
+  const experts = weights.filter(({ numMatrices }) => numMatrices > 1);
+  const others = weights.filter(({ numMatrices }) => numMatrices === 1);
+  const available = options.availableBytes ?? availableMemory();
+  const free = available * (1 - RESERVED_SHARE) - RESERVED_BYTES - backend.stats().allocatedBytes - totalBytes(others);
+  const limit = options.expertMemory ?? (totalBytes(experts) <= free ? Infinity : Math.max(0, Math.floor(free)));
+  if (limit === Infinity || experts.length === 0) return [];
+  const warnings: string[] = [];
+  if (options.expertMemory === undefined) {
+    warnings.push(
+      `The weights, ${gigabytes(totalBytes(weights))}, exceed the free memory, ${gigabytes(available)}: ${gigabytes(limit)} hold the most used experts, the others are read when they are chosen.`,
+    );
+  }
+  if (!lockAll(backend, others, options.onProgress)) {
+    warnings.push(
+      "The system does not allow to lock weights in memory, and may drop what every token reads. Raise the limit, for example with `ulimit -l unlimited`.",
+    );
+  }
+  backend.limitFetched(limit);
+  return warnings;
+}
+
+function lockAll(backend: Backend, weights: readonly Weight[], onProgress: PlacementOptions["onProgress"]): boolean {
+  const started = performance.now();
+  const total = totalBytes(weights);
+  let done = 0;
+  let areLocked = true;
+  for (const weight of weights) {
+    areLocked = backend.lockWeight(weight) && areLocked;
+    done += weight.byteLength;
+    if (performance.now() - started > QUIET_MS) onProgress?.(done, total);
+  }
+  return areLocked;
+}
+
+/** Free memory, or what a container leaves of it. Pages of files count as free: the system gives them up. */
+function availableMemory(): number {
+  // Zero, or more than any machine has, where there is no limit.
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(freemem(), limit - process.memoryUsage.rss()) : freemem();
+}
+
+function totalBytes(weights: readonly Weight[]): number {
+  return weights.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
