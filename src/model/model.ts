@@ -23,7 +23,7 @@ import { type BlockContext, runBlock, writeKeysAndValues } from "./block.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
 import { parseConfig } from "./parse-config.ts";
 import { bindWeights, checkMtpHeads, type ModelWeights } from "./weights.ts";
-import { Workspace, type WorkspaceLimits } from "./workspace.ts";
+import { MAX_GUESS_ROWS, Workspace, type WorkspaceLimits } from "./workspace.ts";
 
 const KERNELS: readonly Kernel[] = [
   EMBEDDING,
@@ -100,7 +100,8 @@ export class Model implements Disposable {
     embedding(backend, { ids, weight: this.#weights.embedding, out: x });
     this.#weights.layers.forEach((weights, layer) => {
       const cache = defined(caches.layers[layer], `cache of layer ${layer}`);
-      runBlock(contexts[weights.kind], { x, weights, cache, expertIds: this.#expertIds(layer, T) });
+      const next = this.#weights.layers[layer + 1] ?? null;
+      runBlock(contexts[weights.kind], { x, weights, cache, expertIds: this.#expertIds(layer, T), next });
     });
     return x;
   }
@@ -122,7 +123,13 @@ export class Model implements Disposable {
     const x = this.#mtpInput(head, batch, hidden);
     const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
-    runBlock(this.#context("sliding", batch.ring, caches), { x, weights: weights.block, cache, expertIds: null });
+    runBlock(this.#context("sliding", batch.ring, caches), {
+      x,
+      weights: weights.block,
+      cache,
+      expertIds: null,
+      next: null,
+    });
     return x;
   }
 
@@ -132,7 +139,7 @@ export class Model implements Disposable {
     const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
     const context = this.#context("sliding", batch.ring, null);
-    writeKeysAndValues(context, { x, weights: weights.block, cache, expertIds: null });
+    writeKeysAndValues(context, { x, weights: weights.block, cache, expertIds: null, next: null });
   }
 
   /** Logits [R, V] of the given rows of `hidden`, through the trunk's final norm or an MTP head's. */
@@ -203,6 +210,7 @@ export class Model implements Disposable {
       kv: this.#workspace.kvBatch(kind, kvBatch),
       ropeTable: table,
       stage: staged === null ? null : { cache: staged.stage, slots: this.#workspace.iota(T) },
+      guessesExperts: T <= MAX_GUESS_ROWS && this.backend.fetchStats() !== undefined,
     };
   }
 

@@ -54,8 +54,10 @@ struct Args {
   MIMO_INLINE float real(int i) const { return static_cast<float>(scalars[i]); }
 };
 
-// Brings the numbered matrices of fetched weights, which are used together, into memory (matrix-cache.cpp).
-void fetch_matrices(const Weight* const* weights, int64_t num_weights, const int32_t* ids, int64_t num_ids);
+// Brings the numbered matrices of weights that are used together into memory, or begins to where they are a guess
+// (matrix-cache.cpp).
+void fetch_matrices(const Weight* const* weights, int64_t num_weights, const int32_t* ids, int64_t num_ids,
+                    bool is_guess);
 
 class ThreadPool;
 

@@ -8,6 +8,7 @@
 // least used goes first, never one that the current fetch asks for. What does not fit beside those stays in the file.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -40,10 +41,11 @@ class FetchedMatrices {
   friend class MatrixCache;
   struct Matrix {
     std::shared_ptr<Memory> file;
-    const uint8_t** entry;
-    const uint8_t* mapped;
-    std::shared_ptr<Memory> copy;  // null while the matrix is in the file only
-    bool is_read = false;          // whether the copy is complete
+    const uint8_t** entry = nullptr;
+    const uint8_t* mapped = nullptr;
+    std::shared_ptr<Memory> copy;         // null while the matrix is in the file only
+    std::atomic<size_t> unread_pieces{0};  // of the copy
+    bool is_held() const { return copy != nullptr && unread_pieces == 0; }
     double heat = -1e300;          // logarithm of its uses, each weighed by the time it was made
     uint64_t last_fetch = 0;
   };
@@ -68,7 +70,9 @@ class MatrixCache {
   void set_budget(size_t bytes);
   bool is_active() const { return !readers_.empty(); }
   // Brings the numbered matrices of weights that are used together into memory, and waits for them.
-  void fetch(const std::vector<FetchedMatrices*>& weights, std::vector<int32_t> chosen);
+  void fetch(const std::vector<FetchedMatrices*>& weights, const std::vector<int32_t>& chosen);
+  // Starts to read what the next fetch may ask for, and waits for nothing. A wrong guess is read no further by then.
+  void prefetch(const std::vector<FetchedMatrices*>& weights, const std::vector<int32_t>& guess);
   // Throws Failure io_failed once where a fetch could not read; its matrices hold anything.
   void check();
   FetchStats stats() const { return stats_; }
@@ -77,7 +81,7 @@ class MatrixCache {
   friend class FetchedMatrices;
   using Matrix = FetchedMatrices::Matrix;
   struct Piece {
-    Memory* file;
+    Matrix* matrix;
     size_t offset, bytes;
     uint8_t* target;
   };
@@ -86,7 +90,10 @@ class MatrixCache {
   bool take_memory(Matrix& matrix, size_t bytes);
   void evict(Matrix& matrix);
   void drop_spare();
-  bool read(std::vector<Piece> pieces);
+  void plan_reads(Matrix& matrix, size_t bytes, std::vector<Piece>& pieces);
+  void start_reads(const std::vector<Piece>& pieces);
+  void finish_reads();
+  std::vector<Matrix*> drop_wrong_guesses();
   void read_some(std::unique_lock<std::mutex>& lock);
   void serve();
 
@@ -94,6 +101,7 @@ class MatrixCache {
   uint64_t num_fetches_ = 0;
   std::set<std::pair<double, Matrix*>> by_heat_;  // those with a copy, coldest first
   std::vector<std::shared_ptr<Memory>> spare_;    // memory of evicted copies, still counted as held
+  std::vector<Matrix*> guesses_;                  // what was begun to be read since the last fetch
 
   std::vector<std::thread> readers_;
   std::mutex mutex_;  // guards what follows

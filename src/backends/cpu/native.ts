@@ -159,10 +159,10 @@ class CpuBackend implements Backend {
     this.#append(id, args);
   }
 
-  fetch(ids: Tensor, weights: readonly Weight[]): void {
+  fetch(ids: Tensor, weights: readonly Weight[], isGuess = false): void {
     if (!this.#isFetching) return;
     const count = defined(numElements(ids.shape), "a number of ids");
-    this.#append(this.#fetchId, { tensors: [ids], weights, scalars: [count, weights.length] });
+    this.#append(this.#fetchId, { tensors: [ids], weights, scalars: [count, weights.length, isGuess ? 1 : 0] });
   }
 
   sync(): void {
