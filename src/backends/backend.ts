@@ -48,7 +48,7 @@ export interface Backend extends Disposable {
   run(kernel: Kernel, args: KernelArgs): void;
   /**
    * Enqueues the reading of what the next kernel uses of weights with several matrices: `ids` [T, K] of each. It changes
-   * how long the kernel takes, never its result. A guess at what the next `fetch` will ask for starts to be read and is
+   * how long the kernel takes, never its result. The first weights come first where memory is short. A guess at what the next `fetch` will ask for starts to be read and is
    * not waited for.
    */
   fetch(ids: Tensor, weights: readonly Weight[], isGuess?: boolean): void;

@@ -31,18 +31,21 @@ export function placeWeights(backend: Backend, weights: readonly Weight[], optio
   const free = available * (1 - RESERVED_SHARE) - RESERVED_BYTES - backend.stats().allocatedBytes - totalBytes(others);
   const limit = options.expertMemory ?? (totalBytes(experts) <= free ? Infinity : Math.max(0, Math.floor(free)));
   if (limit === Infinity || experts.length === 0) return [];
+  const areLocked = lockAll(backend, others, options.onProgress);
+  backend.limitFetched(limit);
+  // A backend that keeps whatever it has read has nothing to tell.
+  if (backend.fetchStats() === undefined) return [];
   const warnings: string[] = [];
   if (options.expertMemory === undefined) {
     warnings.push(
       `The weights, ${gigabytes(totalBytes(weights))}, exceed the free memory, ${gigabytes(available)}: ${gigabytes(limit)} hold the most used experts, the others are read when they are chosen.`,
     );
   }
-  if (!lockAll(backend, others, options.onProgress)) {
+  if (!areLocked) {
     warnings.push(
       "The system does not allow to lock weights in memory, and may drop what every token reads. Raise the limit, for example with `ulimit -l unlimited`.",
     );
   }
-  backend.limitFetched(limit);
   return warnings;
 }
 

@@ -2,9 +2,9 @@
 //
 // T rows, D hidden, N query heads, G KV heads, H key width, U value width, F feed-forward width, E experts, K chosen.
 
-import type { Backend } from "../backends/backend.ts";
+import type { Backend, Weight } from "../backends/backend.ts";
 import { attention } from "../ops/attention/attention.ts";
-import { experts } from "../ops/experts/experts.ts";
+import { experts, type ExpertWeights } from "../ops/experts/experts.ts";
 import { type KvCache, kvCopy, kvWrite } from "../ops/kv-write/kv-write.ts";
 import { type Activations, linear } from "../ops/linear/linear.ts";
 import { rmsNorm } from "../ops/rms-norm/rms-norm.ts";
@@ -158,9 +158,14 @@ function mixture(context: BlockContext, normed: Tensor, weights: MixtureWeights,
     scale: routedScale,
     normalise: normaliseWeights,
   });
-  backend.fetch(ids, Object.values(weights.experts));
+  backend.fetch(ids, fetchOrder(weights.experts));
   guessNextExperts(context, io);
   experts(backend, { x: normed, ids, weights: routed, experts: weights.experts, out: io.x, activations });
+}
+
+/** The product goes through gate and up once, expert by expert, but through down in columns of all experts. */
+function fetchOrder({ gate, up, down }: ExpertWeights): Weight[] {
+  return [down, gate, up];
 }
 
 /**
@@ -180,5 +185,5 @@ function guessNextExperts(context: BlockContext, { x, next }: BlockIo): void {
   const ids = workspace.tensor("guessIds", "i32", [T, K]);
   const weights = workspace.tensor("guessWeights", "f32", [T, K]);
   router(backend, { logits, bias, ids, weights, scale, normalise });
-  backend.fetch(ids, Object.values(guessed), true);
+  backend.fetch(ids, fetchOrder(guessed), true);
 }

@@ -14,6 +14,7 @@ import {
   embeddingCases,
   EXPERT_DTYPES,
   expertCases,
+  fetchCases,
   linearCases,
   rmsNormCases,
   ropeCases,
@@ -38,6 +39,7 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["swiglu", swigluCases],
   ["copy_rows", copyRowsCases],
   ["copy", copyCases],
+  ["fetch", fetchCases],
 ];
 
 const entries: Entry[] = [];

@@ -86,16 +86,12 @@ void MatrixCache::fetch(const std::vector<FetchedMatrices*>& weights, const std:
   }
   const std::vector<Matrix*> wrong = drop_wrong_guesses();
   std::vector<Piece> pieces;
-  for (const int32_t id : chosen) {
-    for (FetchedMatrices* weight : weights) {
+  for (FetchedMatrices* weight : weights) {
+    for (const int32_t id : chosen) {
       Matrix& matrix = weight->matrices_[static_cast<size_t>(id)];
       if (matrix.is_held() || std::find(guesses_.begin(), guesses_.end(), &matrix) != guesses_.end()) continue;
-      if (take_memory(matrix, weight->bytes_)) {
-        plan_reads(matrix, weight->bytes_, pieces);
-      } else {
-        matrix.file->will_need(static_cast<size_t>(matrix.mapped - matrix.file->data()), weight->bytes_);
-        stats_.bytes_read += static_cast<double>(weight->bytes_);
-      }
+      if (take_memory(matrix, weight->bytes_)) plan_reads(matrix, weight->bytes_, pieces);
+      else stats_.bytes_read += static_cast<double>(weight->bytes_);
     }
   }
   start_reads(pieces);

@@ -1,5 +1,5 @@
-// Matrices of fetched weights in memory of our own, within a budget: the most used stay, the others are read when
-// they are asked for.
+// Matrices of weights that have several, in memory of our own and within a budget: the most used stay, the others are
+// read when they are asked for.
 //
 // A weight's table of matrices points into the mapped file; `fetch` points it to a copy in memory, and eviction points
 // it back. So a kernel finds the same bytes wherever they lie, and one that nobody fetched for is only slower. Reads go
@@ -43,11 +43,11 @@ class FetchedMatrices {
     std::shared_ptr<Memory> file;
     const uint8_t** entry = nullptr;
     const uint8_t* mapped = nullptr;
-    std::shared_ptr<Memory> copy;         // null while the matrix is in the file only
+    std::shared_ptr<Memory> copy;          // null while the matrix is in the file only
     std::atomic<size_t> unread_pieces{0};  // of the copy
-    bool is_held() const { return copy != nullptr && unread_pieces == 0; }
-    double heat = -1e300;          // logarithm of its uses, each weighed by the time it was made
+    double heat = -1e300;                  // logarithm of its uses, each weighed by the time it was made
     uint64_t last_fetch = 0;
+    bool is_held() const { return copy != nullptr && unread_pieces == 0; }
   };
 
   MatrixCache& cache_;
@@ -69,7 +69,8 @@ class MatrixCache {
   // Starts to read ahead; before, nothing is copied. Throws std::system_error where the system refuses a thread.
   void set_budget(size_t bytes);
   bool is_active() const { return !readers_.empty(); }
-  // Brings the numbered matrices of weights that are used together into memory, and waits for them.
+  // Brings the numbered matrices of weights that are used together into memory, and waits for them. Where there is not
+  // room for all, the first weights come first.
   void fetch(const std::vector<FetchedMatrices*>& weights, const std::vector<int32_t>& chosen);
   // Starts to read what the next fetch may ask for, and waits for nothing. A wrong guess is read no further by then.
   void prefetch(const std::vector<FetchedMatrices*>& weights, const std::vector<int32_t>& guess);

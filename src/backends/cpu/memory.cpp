@@ -115,18 +115,17 @@ void Memory::read(size_t offset, size_t bytes, uint8_t* target) {
 #endif
 }
 
-void Memory::will_need(size_t offset, size_t bytes) const {
-  const Pages pages(data_ + offset, bytes);
-  madvise(pages.begin, pages.bytes, MADV_WILLNEED);
-}
-
 bool Memory::lock(size_t offset, size_t bytes) {
   bool is_locked = true;
   volatile uint8_t sink = 0;
-  // Windows: the next one is being read while this one is waited for.
+  const auto window = [&](size_t at) { return Pages(data_ + offset + at, std::min(WINDOW, bytes - at)); };
+  // The next window is being read while this one is waited for.
   for (size_t at = 0; at < bytes; at += WINDOW) {
-    if (at + WINDOW < bytes) will_need(offset + at + WINDOW, std::min(WINDOW, bytes - at - WINDOW));
-    const Pages pages(data_ + offset + at, std::min(WINDOW, bytes - at));
+    if (at + WINDOW < bytes) {
+      const Pages next = window(at + WINDOW);
+      madvise(next.begin, next.bytes, MADV_WILLNEED);
+    }
+    const Pages pages = window(at);
     is_locked = is_locked && mlock(pages.begin, pages.bytes) == 0;
     if (is_locked) continue;
     for (size_t i = 0; i < pages.bytes; i += 4096) sink = pages.begin[i];

@@ -34,8 +34,6 @@ class Memory {
   // Copies a range of the file past the page cache where the system can. Offset, size and target must be multiples of
   // 4096; the range may exceed the file. Throws Failure io_failed.
   void read(size_t offset, size_t bytes, uint8_t* target);
-  // Asks for a range of the file to be read soon.
-  void will_need(size_t offset, size_t bytes) const;
   // Brings a range into memory to stay there; false where the system does not allow to lock it, and may drop it again.
   bool lock(size_t offset, size_t bytes);
 
