@@ -74,6 +74,8 @@ describe("load", () => {
     ["a negative chunk", { chunkSize: -1 }, "chunkSize"],
     ["a chunk beyond every machine", { chunkSize: 2 ** 31 }, "chunkSize"],
     ["threads that are no number", { threads: NaN }, "threads"],
+    ["less than no memory for experts", { expertMemory: -1 }, "expertMemory"],
+    ["memory for experts that is no number", { expertMemory: NaN }, "expertMemory"],
     ["no threads", { threads: 0 }, "threads"],
   ])("refuses %s", async (_, options, param) => {
     await expect(load(checkpoint.path, options)).rejects.toMatchObject({
@@ -81,6 +83,15 @@ describe("load", () => {
       code: "invalid_argument",
       param,
     });
+  });
+
+  test("gives experts the memory it is told to, and counts what is read of the others", async () => {
+    await using limited = await load(checkpoint.path, { ...OPTIONS, expertMemory: 0 });
+    expect(limited.expertReads).toBeUndefined();
+    const { tokens } = await limited.generate({ ...VARIED, maxTokens: 20 });
+    expect(tokens).toEqual((await mimo.generate({ ...VARIED, maxTokens: 20 })).tokens);
+    if (limited.info.backend.startsWith("CPU")) expect(limited.expertReads).toMatchObject({ hits: 0, heldBytes: 0 });
+    expect(mimo.expertReads).toBeUndefined();
   });
 
   test("says what is wrong with a path", async () => {

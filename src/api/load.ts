@@ -5,7 +5,7 @@ import { cpuBackendStatus } from "../backends/cpu/addon.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { EngineClient } from "../engine/client.ts";
 import type { MtpMode } from "../engine/speculator.ts";
-import { type Packing, PACKINGS } from "../model/packing.ts";
+import type { Packing } from "../model/packing.ts";
 import type { Activations } from "../ops/linear/linear.ts";
 import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
 import { MimoError } from "../util/errors.ts";
@@ -35,8 +35,13 @@ export interface LoadOptions {
    * them in the file. Default: as much as fits into memory. Results are the same.
    */
   readonly packing?: Packing | undefined;
+  /**
+   * Bytes of memory for experts that are not packed: the most used stay there, the others are read when they are
+   * chosen. Infinity uses them in the mapped file. Default: what is free; with a number, experts are not packed.
+   */
+  readonly expertMemory?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called while weights are packed, with bytes. */
+  /** Receives bytes of weights that are packed or read while loading. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Receives what had to be assumed, as sentences. */
   readonly onWarning?: ((warning: string) => void) | undefined;
@@ -52,6 +57,7 @@ const LOAD_KEYS: readonly (keyof LoadOptions)[] = [
   "activations",
   "mtp",
   "packing",
+  "expertMemory",
   "signal",
   "onProgress",
   "onWarning",
@@ -79,6 +85,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       backend,
       threads: options.threads,
       packing: options.packing,
+      expertMemory: checkedExpertMemory(options.expertMemory),
       engine: {
         maxTokens: limited("contextLength", contextLength),
         maxSequences: limited("maxSequences", maxSequences),
@@ -112,7 +119,7 @@ function checkChoices(options: LoadOptions): void {
     ["kvDType", KV_DTYPES],
     ["activations", ["exact", "quantised"]],
     ["mtp", ["parallel", "chained"]],
-    ["packing", PACKINGS],
+    ["packing", ["all", "dense", "none"]],
   ];
   for (const [key, allowed] of choices) {
     const value = options[key];
@@ -125,6 +132,13 @@ function checkChoices(options: LoadOptions): void {
       },
     );
   }
+}
+
+function checkedExpertMemory(bytes: number | undefined): number | undefined {
+  if (bytes === undefined || bytes === Infinity || (Number.isSafeInteger(bytes) && bytes >= 0)) return bytes;
+  throw new MimoError("invalid_argument", `expertMemory must be a number of bytes or Infinity, found ${bytes}.`, {
+    param: "expertMemory",
+  });
 }
 
 function limited<T extends number | undefined>(param: keyof typeof LIMITS, value: T): T {

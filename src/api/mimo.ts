@@ -1,6 +1,7 @@
 // A loaded model as programs use it: chat and complete as streams of events, generate for the whole, and the raw
 // logits and hidden states for those who want to look inside. The engine runs in a worker; the event loop stays free.
 
+import type { FetchStats } from "../backends/backend.ts";
 import { EngineClient } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
@@ -19,6 +20,8 @@ import {
   refuseUnknownKeys,
   toSequenceRequest,
 } from "./request.ts";
+
+export type { FetchStats };
 
 /** A generation that has ended. */
 export interface Generation {
@@ -60,6 +63,11 @@ export class Mimo implements AsyncDisposable {
     this.#tokenizer = tokenizer;
     this.#mtpMode = mtpMode;
     this.info = client.info;
+  }
+
+  /** Uses and reads of experts so far; undefined before the first answer, and where all weights are used in place. */
+  get expertReads(): FetchStats | undefined {
+    return this.#client.expertReads;
   }
 
   /** Without one, `complete` takes ids and gives `tokens`; there is no text. */

@@ -25,6 +25,16 @@ export interface Backend extends Disposable {
   /** Makes matrices ready for this backend's kernels; see `WeightSource`. */
   prepareWeight(source: WeightSource): Weight;
   freeWeight(weight: Weight): void;
+  /**
+   * Reads a weight into memory to stay there. False where the system does not promise that it stays: it may have to be
+   * read again.
+   */
+  lockWeight(weight: Weight): boolean;
+  /**
+   * From now on `fetch` brings matrices of weights that have several into memory, of which it takes at most `bytes`.
+   * Before, it does nothing: all are used where they lie.
+   */
+  limitFetched(bytes: number): void;
 
   upload(target: Tensor, bytes: Uint8Array): void;
   /** Waits for the queue, then copies the tensor's bytes into `bytes`. */
@@ -41,10 +51,31 @@ export interface Backend extends Disposable {
    * `build` only runs kernels; what they read may change in between, what they are given may not be released.
    */
   record(build: () => void): () => void;
+  /**
+   * Enqueues the reading of what the next kernel uses of weights with several matrices: `ids` [T, K] of each. It changes
+   * how long the kernel takes, never its result. The first weights come first where memory is short. A guess at what
+   * the next `fetch` will ask for starts to be read and is not waited for.
+   */
+  fetch(ids: Tensor, weights: readonly Weight[], isGuess?: boolean): void;
   /** Waits for the queue. */
   sync(): void;
 
   stats(): { readonly memories: number; readonly weights: number; readonly allocatedBytes: number };
+  /** Undefined before `limitFetched`. */
+  fetchStats(): FetchStats | undefined;
+}
+
+/** What `fetch` has done so far. */
+export interface FetchStats {
+  /** Numbers asked for, counted once in each fetch, and how many of them had all their matrices in memory. */
+  readonly uses: number;
+  readonly hits: number;
+  /** Read from files. */
+  readonly bytesRead: number;
+  /** Time in which nothing but reading happened. */
+  readonly waitMs: number;
+  readonly heldBytes: number;
+  readonly limitBytes: number;
 }
 
 /**
@@ -73,8 +104,10 @@ export interface Weight {
   readonly numMatrices: number;
   readonly outFeatures: number;
   readonly inFeatures: number;
-  /** Bytes read when every matrix is used once. */
+  /** Bytes of all matrices as they were given. */
   readonly byteLength: number;
+  /** Whether the matrices were copied into the backend's own layout. */
+  readonly isPacked: boolean;
 }
 
 /** Arguments in the order that the op's contract states. */

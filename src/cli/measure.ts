@@ -3,7 +3,9 @@
 // A round starts a batch of sequences at once. Prefill ends when every sequence has its first token; decode is timed
 // from there until the batch has made its tokens, so that no prompt runs in between. Whatever still runs is stopped.
 
+import type { FetchStats } from "../backends/backend.ts";
 import type { EngineClient } from "../engine/client.ts";
+import { readsSince } from "../engine/expert-reads.ts";
 import type { SequenceOutput } from "../engine/sequence.ts";
 import { DEFAULT_SAMPLING } from "../ops/sample/sample.ts";
 import { defined } from "../util/assert.ts";
@@ -30,6 +32,19 @@ export interface Measurement extends BenchCase {
   readonly decode: Spread;
   /** Tokens that a sequence gains per step. */
   readonly tokensPerStep: number;
+  /** While decoding, the median round; undefined where all weights are used in place. */
+  readonly experts: ExpertTraffic | undefined;
+}
+
+export interface ExpertTraffic {
+  /** Experts asked for per token, and the share of them that was in memory. */
+  readonly usesPerToken: number;
+  readonly hitRate: number;
+  readonly bytesReadPerToken: number;
+  /** Share of the time in which nothing but reading happened. */
+  readonly waitShare: number;
+  readonly bytesReadPerSecond: number;
+  readonly heldBytes: number;
 }
 
 export interface MeasureOptions {
@@ -53,6 +68,7 @@ export async function measure(client: EngineClient, bench: BenchCase, options: M
     prefill: spread(rounds.map(({ prefill }) => prefill)),
     decode: spread(rounds.map(({ decode }) => decode)),
     tokensPerStep: spread(rounds.map(({ tokensPerStep }) => tokensPerStep)).median,
+    experts: rounds.toSorted((a, b) => a.decode - b.decode)[rounds.length >> 1]?.experts,
   };
 }
 
@@ -67,6 +83,7 @@ interface Round {
   readonly prefill: number;
   readonly decode: number;
   readonly tokensPerStep: number;
+  readonly experts: ExpertTraffic | undefined;
 }
 
 class RoundMeter {
@@ -77,6 +94,8 @@ class RoundMeter {
   readonly #started = new Set<number>();
   #prefilledAt = 0;
   #endedAt = 0;
+  #readsBefore: FetchStats | undefined;
+  #readsAfter: FetchStats | undefined;
   #decoded = 0;
   #steps = 0;
 
@@ -94,6 +113,21 @@ class RoundMeter {
       prefill: (1000 * batch * context) / (this.#prefilledAt - begin),
       decode: (1000 * this.#decoded) / (this.#endedAt - this.#prefilledAt),
       tokensPerStep: this.#decoded / this.#steps,
+      experts: this.#expertTraffic(),
+    };
+  }
+
+  #expertTraffic(): ExpertTraffic | undefined {
+    if (this.#readsBefore === undefined || this.#readsAfter === undefined) return undefined;
+    const { uses, hits, bytesRead, waitMs, heldBytes } = readsSince(this.#readsAfter, this.#readsBefore);
+    const ms = this.#endedAt - this.#prefilledAt;
+    return {
+      usesPerToken: uses / this.#decoded,
+      hitRate: hits / uses,
+      bytesReadPerToken: bytesRead / this.#decoded,
+      waitShare: waitMs / ms,
+      bytesReadPerSecond: (1000 * bytesRead) / ms,
+      heldBytes,
     };
   }
 
@@ -121,9 +155,13 @@ class RoundMeter {
     if (this.#started.size === batch) {
       this.#decoded += tokens.length;
       this.#steps++;
-    } else if (this.#started.add(index).size === batch) this.#prefilledAt = performance.now();
+    } else if (this.#started.add(index).size === batch) {
+      this.#prefilledAt = performance.now();
+      this.#readsBefore = this.#client.expertReads;
+    }
     if (this.#decoded < batch * this.#options.tokens) return;
     this.#endedAt = performance.now();
+    this.#readsAfter = this.#client.expertReads;
     this.#done.abort();
   }
 

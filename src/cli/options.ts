@@ -15,6 +15,7 @@ export interface ModelFlags {
   readonly mtp?: "parallel" | "chained";
   readonly quantisedActivations?: "on" | "off";
   readonly packing?: Packing;
+  readonly expertMemory?: number;
 }
 
 export interface SamplingFlags {
@@ -56,6 +57,12 @@ export const mtpModeOption = (flag = "--mtp"): Option =>
     "chained",
   ]);
 
+export const expertMemoryOption = (): Option =>
+  new Option(
+    "--expert-memory <size>",
+    'memory for the most used experts of a model that does not fit, such as 48G; "all" leaves it to the system; default: what is free',
+  ).argParser(parseMemory);
+
 export const speculationOption = (): Option =>
   new Option(
     "--speculation <depth>",
@@ -71,7 +78,8 @@ export function addModelOptions(command: Command): Command {
     .addOption(kvOption())
     .addOption(mtpModeOption())
     .addOption(quantisedActivationsOption("on"))
-    .addOption(packingOption());
+    .addOption(packingOption())
+    .addOption(expertMemoryOption());
 }
 
 export function addSamplingOptions(command: Command): Command {
@@ -94,6 +102,7 @@ export function toLoadOptions(flags: ModelFlags): LoadOptions {
     kvDType: flags.kv,
     mtp: flags.mtp,
     packing: flags.packing,
+    expertMemory: flags.expertMemory,
     activations: flags.quantisedActivations === "on" ? "quantised" : "exact",
   };
 }
@@ -113,6 +122,15 @@ export function parseInteger(text: string): number {
   const value = parseNumber(text);
   if (Number.isSafeInteger(value)) return value;
   throw new InvalidArgumentError("Expected a whole number.");
+}
+
+/** "48G" in bytes, in decimal units as everywhere; "all" is no limit. */
+export function parseMemory(text: string): number {
+  if (text === "all") return Infinity;
+  const [, number, unit = ""] = /^([\d.]+)\s*([kmgt]?)b?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.round(Number(number) * 1000 ** " kmgt".indexOf(unit.toLowerCase()));
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("Expected a size such as 48G, or all.");
 }
 
 export function parseSpeculation(text: string): number | "auto" {

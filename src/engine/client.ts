@@ -6,6 +6,7 @@
 import { Worker } from "node:worker_threads";
 import { abortedError, fromSerializedError, MimoError } from "../util/errors.ts";
 import { AsyncQueue } from "../util/async-queue.ts";
+import type { FetchStats } from "../backends/backend.ts";
 import type { EvaluatedRows, EvaluateRequest } from "./evaluate.ts";
 import type { EngineInfo, FromWorker, ToWorker, WorkerOptions } from "./protocol.ts";
 import type { SequenceOutput, SequenceRequest } from "./sequence.ts";
@@ -18,19 +19,20 @@ export class EngineClient {
   readonly #open = new Map<number, AsyncQueue<Item>>();
   #nextId = 1;
   #failure: MimoError | undefined;
+  #expertReads: FetchStats | undefined;
 
   /** Loads a model in a worker. Throws what loading throws; an aborted signal ends the worker. */
   static async start(
     options: WorkerOptions,
     signal?: AbortSignal,
-    onPacking: (done: number, total: number) => void = () => {},
+    onLoading?: (done: number, total: number) => void,
   ): Promise<EngineClient> {
     throwIfAborted(signal);
     const worker = spawnWorker(options);
     const stop = (): unknown => worker.terminate();
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      return new EngineClient(worker, await ready(worker, onPacking));
+      return new EngineClient(worker, await ready(worker, onLoading));
     } catch (error) {
       await worker.terminate();
       throw signal?.aborted === true ? abortedError(signal.reason) : error;
@@ -67,6 +69,11 @@ export class EngineClient {
     for await (const item of this.#request(id, { type: "evaluate", id, request }, signal)) {
       yield* item as readonly EvaluatedRows[];
     }
+  }
+
+  /** Uses and reads of experts in all steps so far; undefined before the first, and where all weights are used in place. */
+  get expertReads(): FetchStats | undefined {
+    return this.#expertReads;
   }
 
   /** Ends the worker. Open requests fail with `disposed`. */
@@ -107,9 +114,10 @@ export class EngineClient {
   #receive(message: FromWorker): void {
     switch (message.type) {
       case "ready":
-      case "packing":
+      case "loading":
         break;
       case "step":
+        this.#expertReads = message.expertReads;
         for (const output of message.outputs) this.#open.get(output.id)?.push(output);
         break;
       case "rows":
@@ -144,15 +152,15 @@ function spawnWorker(options: WorkerOptions): Worker {
   return new Worker(file, { workerData: options, ...(isSource ? { execArgv: ["--import", loader.href] } : {}) });
 }
 
-function ready(worker: Worker, onPacking: (done: number, total: number) => void): Promise<EngineInfo> {
+function ready(worker: Worker, onLoading?: (done: number, total: number) => void): Promise<EngineInfo> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
       for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
       act();
     };
     worker.on("message", (message: FromWorker) => {
-      if (message.type === "packing") onPacking(message.done, message.total);
-      else if (message.type === "ready") settle(() => resolve(message.info));
+      if (message.type === "ready") settle(() => resolve(message.info));
+      else if (message.type === "loading") onLoading?.(message.done, message.total);
       else if (message.type === "failed") settle(() => reject(fromSerializedError(message.error)));
     });
     worker.on("error", (error) => settle(() => reject(error)));

@@ -3,7 +3,7 @@
 // `step` is synchronous and does one forward pass. Greedy or sampled, with or without drafts, a sequence's tokens are
 // those it would have had alone: kernels are batch-invariant and sampling depends on seed and position only.
 
-import type { Backend } from "../backends/backend.ts";
+import type { Backend, FetchStats } from "../backends/backend.ts";
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Activations } from "../ops/linear/linear.ts";
@@ -13,6 +13,7 @@ import type { KvDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
 import { DraftDepth } from "./draft-depth.ts";
+import { type ExpertReads, readsSince } from "./expert-reads.ts";
 import { ModelRunner, type Sample, type SampleRequest } from "./model-runner.ts";
 import { type PlannedRows, Scheduler } from "./scheduler.ts";
 import { Sequence, type SequenceOutput, type SequenceRequest } from "./sequence.ts";
@@ -40,6 +41,7 @@ export class Engine implements Disposable {
   readonly #speculator: Speculator;
   readonly #depths = new Map<number, DraftDepth>();
   readonly #now: () => number;
+  #fetchesBefore: FetchStats | undefined;
 
   constructor(
     backend: Backend,
@@ -110,6 +112,7 @@ export class Engine implements Disposable {
   /** One forward pass for everything that is due. */
   step(): SequenceOutput[] {
     const start = this.#now();
+    this.#fetchesBefore = this.runner.backend.fetchStats();
     const planned = this.#scheduler.plan();
     if (planned.length === 0) return [];
     for (const { sequence } of planned) this.#noteStart(sequence, start);
@@ -122,6 +125,13 @@ export class Engine implements Disposable {
     this.#speculate(planned, hidden, verified - start);
     this.#noteEnd(planned, this.#now() - start);
     return outputs;
+  }
+
+  /** Uses and reads of experts: in all steps, and in the last one. Undefined where all weights are used in place. */
+  get expertReads(): ExpertReads | undefined {
+    const total = this.runner.backend.fetchStats();
+    const before = this.#fetchesBefore ?? total;
+    return total === undefined || before === undefined ? undefined : { total, lastStep: readsSince(total, before) };
   }
 
   checkIntegrity(): void {

@@ -1,7 +1,7 @@
 // Messages between a client and the engine's worker. Plain data only; at most one message per step towards the client.
 
 import type { CacheSizes } from "../cache/geometry.ts";
-import type { BackendName } from "../backends/backend.ts";
+import type { BackendName, FetchStats } from "../backends/backend.ts";
 import type { Packing } from "../model/packing.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { SerializedError } from "../util/errors.ts";
@@ -17,6 +17,8 @@ export interface WorkerOptions {
   readonly variant?: string | undefined;
   /** Undefined: as much as fits into memory. */
   readonly packing: Packing | undefined;
+  /** See PlacementOptions. */
+  readonly expertMemory?: number | undefined;
   readonly engine: Omit<EngineOptions, "maxTokens" | "packing"> & {
     /** Undefined: the model's own context, as far as DEFAULT_CONTEXT. */
     readonly maxTokens: number | undefined;
@@ -45,10 +47,14 @@ export type ToWorker =
   | { readonly type: "close" };
 
 export type FromWorker =
-  /** Bytes of weights that are packed, of those that will be. */
-  | { readonly type: "packing"; readonly done: number; readonly total: number }
   | { readonly type: "ready"; readonly info: EngineInfo }
-  | { readonly type: "step"; readonly outputs: readonly SequenceOutput[] }
+  /** Bytes of weights that were packed, or are being read where that takes long. */
+  | { readonly type: "loading"; readonly done: number; readonly total: number }
+  | {
+      readonly type: "step";
+      readonly outputs: readonly SequenceOutput[];
+      readonly expertReads?: FetchStats | undefined;
+    }
   | { readonly type: "rows"; readonly id: number; readonly rows: readonly EvaluatedRows[]; readonly done: boolean }
   /** One request failed; without an id, the engine did, and with it every request. */
   | { readonly type: "failed"; readonly id?: number; readonly error: SerializedError };

@@ -16,13 +16,18 @@ import { defined } from "../util/assert.ts";
 import { toMimoError } from "../util/errors.ts";
 import { Engine } from "./engine.ts";
 import { type EvaluatedRows, evaluate } from "./evaluate.ts";
+import { placeWeights } from "./place-weights.ts";
 import { DEFAULT_CONTEXT, type EngineInfo, type FromWorker, type ToWorker, type WorkerOptions } from "./protocol.ts";
 
 /** Floats of evaluated rows in one message. */
 const ROWS_PER_MESSAGE = 1 << 20;
 
-/** Bytes that this process may still take, where Node can tell with regard to control groups. */
-const availableMemory = (): number => process.availableMemory?.() ?? freemem();
+/** Free memory, or what a container leaves of it. Pages of files count as free: the system gives them up. */
+function availableMemory(): number {
+  // Zero, or more than any machine has, where there is no limit.
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(freemem(), limit - process.memoryUsage.rss()) : freemem();
+}
 
 const port = defined(parentPort, "a parent port");
 const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
@@ -48,15 +53,20 @@ class EngineWorker {
     this.#checkpoint = openCheckpoint(options.path);
     const { config } = parseConfig(this.#checkpoint);
     const maxTokens = options.engine.maxTokens ?? Math.min(config.contextLength, DEFAULT_CONTEXT);
+    const availableBytes = availableMemory();
     const sizes = weightSizes(this.#checkpoint, config);
-    const chosen = options.packing ?? choosePacking(sizes, availableMemory());
-    const packing = options.backend === "reference" ? "none" : chosen;
+    const packing = choosePacking(sizes, availableBytes, options);
     const total = packing === "all" ? sizes.dense + sizes.experts : sizes.dense;
     let done = 0;
-    const onPacked = (bytes: number): void => send({ type: "packing", done: (done += bytes), total });
+    const onPacked = (bytes: number): void => send({ type: "loading", done: (done += bytes), total });
     const engineOptions = { ...options.engine, maxTokens, packing };
     this.#engine = new Engine(this.#backend, this.#checkpoint, engineOptions, undefined, onPacked);
-    send({ type: "ready", info: this.#info(performance.now() - started) });
+    const warnings = placeWeights(this.#backend, this.#engine.runner.model.weights, {
+      expertMemory: options.expertMemory,
+      availableBytes,
+      onProgress: (read, of) => send({ type: "loading", done: read, total: of }),
+    });
+    send({ type: "ready", info: this.#info(performance.now() - started, warnings) });
   }
 
   receive(message: ToWorker): void {
@@ -86,7 +96,7 @@ class EngineWorker {
     try {
       if (!this.#engine.isIdle) {
         const outputs = this.#engine.step();
-        if (outputs.length > 0) send({ type: "step", outputs });
+        if (outputs.length > 0) send({ type: "step", outputs, expertReads: this.#engine.expertReads?.total });
         if (this.#engine.isIdle) this.#engine.checkIntegrity();
       }
       const [next] = this.#evaluations;
@@ -149,7 +159,7 @@ class EngineWorker {
     port.close();
   }
 
-  #info(loadMs: number): EngineInfo {
+  #info(loadMs: number, warnings: readonly string[]): EngineInfo {
     const { model, cache } = this.#engine.runner;
     return {
       config: model.config,
@@ -158,7 +168,7 @@ class EngineWorker {
       packing: this.#engine.options.packing,
       contextLength: this.#engine.contextLength,
       cacheSizes: cacheSizes(cache.geometry, cache.options.dtype),
-      warnings: model.warnings,
+      warnings: [...model.warnings, ...warnings],
       loadMs,
     };
   }

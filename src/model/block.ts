@@ -2,9 +2,9 @@
 //
 // T rows, D hidden, N query heads, G KV heads, H key width, U value width, F feed-forward width, E experts, K chosen.
 
-import type { Backend } from "../backends/backend.ts";
+import type { Backend, Weight } from "../backends/backend.ts";
 import { attention } from "../ops/attention/attention.ts";
-import { experts } from "../ops/experts/experts.ts";
+import { experts, type ExpertWeights } from "../ops/experts/experts.ts";
 import { type KvCache, kvCopy, kvWrite } from "../ops/kv-write/kv-write.ts";
 import { type Activations, linear } from "../ops/linear/linear.ts";
 import { rmsNorm } from "../ops/rms-norm/rms-norm.ts";
@@ -27,6 +27,8 @@ export interface BlockContext {
   readonly ropeTable: Tensor;
   /** Stage and its identity slots for a sliding block; null for a global one. */
   readonly stage: { readonly cache: KvCache; readonly slots: Tensor } | null;
+  /** Whether experts are read from files while the model runs, and the next layer's are worth guessing. */
+  readonly guessesExperts: boolean;
 }
 
 export interface BlockIo {
@@ -36,6 +38,8 @@ export interface BlockIo {
   readonly cache: KvCache;
   /** [T, K] int32: receives the chosen experts. Unused by dense blocks. */
   readonly expertIds: Tensor | null;
+  /** The block that runs next on these rows; null where there is none. */
+  readonly next: BlockWeights | null;
 }
 
 export function runBlock(context: BlockContext, io: BlockIo): void {
@@ -119,8 +123,10 @@ function feedForward(context: BlockContext, io: BlockIo): void {
   const { x, weights } = io;
   const normed = workspace.tensor("normed", "f32", x.shape);
   rmsNorm(backend, { x, weight: weights.feedForwardNorm, out: normed, epsilon: config.rmsNormEpsilon });
-  if (weights.feedForward.kind === "dense") dense(context, normed, weights.feedForward, x);
-  else mixture(context, normed, weights.feedForward, io);
+  if (weights.feedForward.kind === "dense") {
+    guessNextExperts(context, io);
+    dense(context, normed, weights.feedForward, x);
+  } else mixture(context, normed, weights.feedForward, io);
 }
 
 function dense(context: BlockContext, normed: Tensor, weights: DenseWeights, x: Tensor): void {
@@ -152,5 +158,32 @@ function mixture(context: BlockContext, normed: Tensor, weights: MixtureWeights,
     scale: routedScale,
     normalise: normaliseWeights,
   });
+  backend.fetch(ids, fetchOrder(weights.experts));
+  guessNextExperts(context, io);
   experts(backend, { x: normed, ids, weights: routed, experts: weights.experts, out: io.x, activations });
+}
+
+/** The product goes through gate and up once, expert by expert, but through down in columns of all experts. */
+function fetchOrder({ gate, up, down }: ExpertWeights): Weight[] {
+  return [down, gate, up];
+}
+
+/**
+ * Starts to read the experts that the next block's router would choose here already, while this block's are multiplied
+ * and the next one attends: what they add to the residual stream seldom changes every choice.
+ */
+function guessNextExperts(context: BlockContext, { x, next }: BlockIo): void {
+  if (!context.guessesExperts || next === null || next.feedForward.kind === "dense") return;
+  const { backend, config, workspace } = context;
+  const { router: matrix, bias, experts: guessed } = next.feedForward;
+  const { numExperts: E, numExpertsPerToken: K, routedScale: scale, normaliseWeights: normalise } = config.experts;
+  const T = x.shape[0] ?? 0;
+  const normed = workspace.tensor("guessNormed", "f32", x.shape);
+  rmsNorm(backend, { x, weight: next.feedForwardNorm, out: normed, epsilon: config.rmsNormEpsilon });
+  const logits = workspace.tensor("routerLogits", "f32", [T, E]);
+  linear(backend, { x: normed, weight: matrix, out: logits, activations: "exact" });
+  const ids = workspace.tensor("guessIds", "i32", [T, K]);
+  const weights = workspace.tensor("guessWeights", "f32", [T, K]);
+  router(backend, { logits, bias, ids, weights, scale, normalise });
+  backend.fetch(ids, fetchOrder(guessed), true);
 }

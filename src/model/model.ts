@@ -3,7 +3,7 @@
 // It sees a Batch and key-value memory, never a sequence. It owns its weights and its workspace; caches are the
 // caller's. Results lie in the workspace and are valid until the next pass of the same kind.
 
-import type { Backend, Kernel } from "../backends/backend.ts";
+import type { Backend, Kernel, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { ATTENTION } from "../ops/attention/attention.ts";
 import type { KvBatch } from "../ops/attention/kv-batch.ts";
@@ -24,7 +24,7 @@ import type { AttentionKind, ModelConfig } from "./config.ts";
 import { parseConfig } from "./parse-config.ts";
 import type { BindOptions } from "./weight-binder.ts";
 import { bindWeights, checkMtpHeads, type ModelWeights } from "./weights.ts";
-import { Workspace, type WorkspaceLimits } from "./workspace.ts";
+import { MAX_GUESS_ROWS, Workspace, type WorkspaceLimits } from "./workspace.ts";
 
 const KERNELS: readonly Kernel[] = [
   EMBEDDING,
@@ -94,6 +94,10 @@ export class Model implements Disposable {
     }
   }
 
+  get weights(): readonly Weight[] {
+    return this.#weights.all;
+  }
+
   /** Hidden states [T, D] of the trunk, before the final norm. Writes the batch's keys and values into `caches`. */
   forward(batch: Batch, caches: ModelCaches): Tensor {
     const T = batch.tokens.length;
@@ -111,7 +115,8 @@ export class Model implements Disposable {
       embedding(backend, { ids, weight: this.#weights.embedding, out: x });
       this.#weights.layers.forEach((weights, layer) => {
         const cache = defined(caches.layers[layer], `cache of layer ${layer}`);
-        runBlock(contexts[weights.kind], { x, weights, cache, expertIds: this.#expertIds(layer, T) });
+        const next = this.#weights.layers[layer + 1] ?? null;
+        runBlock(contexts[weights.kind], { x, weights, cache, expertIds: this.#expertIds(layer, T), next });
       });
     });
     return x;
@@ -145,7 +150,7 @@ export class Model implements Disposable {
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
     const context = this.#context("sliding", batch.ring, caches);
     this.#fillRopeTable("sliding", batch.tokens.length);
-    runBlock(context, { x, weights: weights.block, cache, expertIds: null });
+    runBlock(context, { x, weights: weights.block, cache, expertIds: null, next: null });
     return x;
   }
 
@@ -156,7 +161,7 @@ export class Model implements Disposable {
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
     const context = this.#context("sliding", batch.ring, null);
     this.#fillRopeTable("sliding", batch.tokens.length);
-    writeKeysAndValues(context, { x, weights: weights.block, cache, expertIds: null });
+    writeKeysAndValues(context, { x, weights: weights.block, cache, expertIds: null, next: null });
   }
 
   /** Logits [R, V] of the given rows of `hidden`, through the trunk's final norm or an MTP head's. */
@@ -224,6 +229,7 @@ export class Model implements Disposable {
       kv: this.#workspace.kvBatch(kind, kvBatch),
       ropeTable: this.#ropeTable(kind, T),
       stage: staged === null ? null : { cache: staged.stage, slots: this.#workspace.iota(T) },
+      guessesExperts: T <= MAX_GUESS_ROWS && this.backend.fetchStats() !== undefined,
     };
   }
 

@@ -3,6 +3,7 @@
 // A packed matrix takes memory of its own, about as much as in the file; one in the file takes what the system leaves
 // of its page cache. Results are the same bits either way.
 
+import type { BackendName } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { listParameters } from "./parameters.ts";
@@ -32,8 +33,22 @@ export function weightSizes(checkpoint: Checkpoint, config: ModelConfig): Weight
   return sizes;
 }
 
-/** As much as fits into `available` bytes, with a tenth to spare for everything else. */
-export function choosePacking({ experts, dense }: WeightSizes, available: number): Packing {
+/**
+ * What was asked for, or as much as fits into `available` bytes with a tenth to spare for everything else; no experts
+ * where they are given memory of their own. The reference backend has no other layout.
+ */
+export function choosePacking(
+  { experts, dense }: WeightSizes,
+  available: number,
+  asked: {
+    readonly backend: BackendName;
+    readonly packing?: Packing | undefined;
+    readonly expertMemory?: number | undefined;
+  },
+): Packing {
+  if (asked.backend === "reference") return "none";
+  if (asked.packing !== undefined) return asked.packing;
   const usable = 0.9 * available;
-  return experts + dense <= usable ? "all" : dense <= usable ? "dense" : "none";
+  if (asked.expertMemory === undefined && experts + dense <= usable) return "all";
+  return asked.expertMemory !== Infinity && dense <= usable ? "dense" : "none";
 }

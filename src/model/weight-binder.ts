@@ -30,7 +30,8 @@ export class WeightBinder extends TensorLookup implements Disposable {
   readonly backend: Backend;
   readonly #memories: Memory[] = [];
   readonly #files = new Map<string, Memory>();
-  readonly #weights: Weight[] = [];
+  /** All weights so far. */
+  readonly weights: Weight[] = [];
   readonly #options: BindOptions;
 
   constructor(backend: Backend, checkpoint: Checkpoint, dialect: Dialect, options: BindOptions) {
@@ -132,7 +133,7 @@ export class WeightBinder extends TensorLookup implements Disposable {
         ? {}
         : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
-    this.#weights.push(weight);
+    this.weights.push(weight);
     if (packed) this.#options.onPacked?.(weight.byteLength);
     return weight;
   }
@@ -146,7 +147,7 @@ export class WeightBinder extends TensorLookup implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const weight of this.#weights.splice(0)) this.backend.freeWeight(weight);
+    for (const weight of this.weights.splice(0)) this.backend.freeWeight(weight);
     for (const memory of [...this.#memories.splice(0), ...this.#files.values()]) this.backend.free(memory);
     this.#files.clear();
   }

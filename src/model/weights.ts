@@ -63,6 +63,8 @@ export interface ModelWeights extends Disposable {
   readonly finalNorm: Tensor;
   readonly lmHead: Weight;
   readonly mtp: readonly MtpWeights[];
+  /** Every weight above, once. */
+  readonly all: readonly Weight[];
 }
 
 export function dialectOf(checkpoint: Checkpoint): Dialect {
@@ -95,7 +97,8 @@ export function bindWeights(
     const layers = config.layers.map((plan, i) => bindBlock(binder, config, dialect.layer(i), plan));
     const mtp = Array.from({ length: countMtpHeads(checkpoint, config) }, (_, k) => bindMtp(binder, config, k));
     binder.refuseUnused();
-    return { embedding, layers, finalNorm, lmHead, mtp, [Symbol.dispose]: () => binder[Symbol.dispose]() };
+    const release = (): void => binder[Symbol.dispose]();
+    return { embedding, layers, finalNorm, lmHead, mtp, all: binder.weights, [Symbol.dispose]: release };
   } catch (error) {
     binder[Symbol.dispose]();
     throw error;

@@ -10,6 +10,9 @@ import { type Memory, type Tensor, tensorBytes, view } from "../tensor/tensor.ts
 import { assert, defined } from "../util/assert.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
 
+/** Rows whose experts are guessed: more choose most experts anyway. */
+export const MAX_GUESS_ROWS = 8;
+
 export interface WorkspaceLimits {
   /** Rows of a trunk pass. */
   readonly maxRows: number;
@@ -55,6 +58,9 @@ export class Workspace implements Disposable {
     this.#reserve("routerLogits", "f32", [rows, experts.numExperts]);
     this.#reserve("expertIds", "i32", [config.layers.length, limits.maxRows, experts.numExpertsPerToken]);
     this.#reserve("expertWeights", "f32", [rows, experts.numExpertsPerToken]);
+    this.#reserve("guessNormed", "f32", [MAX_GUESS_ROWS, D]);
+    this.#reserve("guessIds", "i32", [MAX_GUESS_ROWS, experts.numExpertsPerToken]);
+    this.#reserve("guessWeights", "f32", [MAX_GUESS_ROWS, experts.numExpertsPerToken]);
     this.#reserve("ropeGlobal", "f32", [rows, shapes.global.rotaryDim]);
     this.#reserve("ropeSliding", "f32", [rows, shapes.sliding.rotaryDim]);
     this.#reserve("selected", "f32", [limits.maxLogitRows, D]);

@@ -3,6 +3,7 @@
 //
 // T tokens, D hidden, N outputs or query heads, G KV heads, H key width, U value width, F expert width, E experts.
 
+import type { Weight } from "../../src/backends/backend.ts";
 import { copyRows } from "../../src/ops/copy-rows/copy-rows.ts";
 import { embedding } from "../../src/ops/embedding/embedding.ts";
 import { experts } from "../../src/ops/experts/experts.ts";
@@ -467,6 +468,42 @@ export function copyCases(): Case[] {
       const target = machine.floats([length], new Float32Array(length).fill(3));
       machine.backend.copy(machine.floats([length], randomFloats(1400, length)), target);
       return machine.readFloats(target);
+    },
+  }));
+}
+
+/** Products with matrices in a file, of which memory holds none, some or all: a fetch changes nothing. */
+export function fetchCases(): Case[] {
+  const [D, F, E, K, most] = [75, 33, 5, 3, 17];
+  const weights = (out: number, inner: number, seed: number) =>
+    randomWeight("f32", seed, { outFeatures: out, inFeatures: inner, numMatrices: E });
+  const data = [weights(F, D, 1500), weights(F, D, 1501), weights(D, F, 1502)] as const;
+  const ids = Array.from({ length: most }, (_, t) => distinct(1503 + t, K, E)).flat();
+  const x = randomFloats(1504, most * D);
+  const shares = randomFloats(1505, most * K).map(Math.abs);
+  return [0, 60_000, 1e6].map((limit): Case => ({
+    op: "fetch",
+    dtype: "f32",
+    shape: `${limit} bytes of memory`,
+    tolerance: 2e-6,
+    measure: relativeToRows(D),
+    rows: [1, 2, most],
+    run: (machine, T) => {
+      const [gate, up, down] = data.map((matrices) => machine.weight(matrices, "file")) as [Weight, Weight, Weight];
+      const out = machine.floats([T, D]);
+      const chosen = machine.integers([T, K], ids.slice(0, T * K));
+      const guess = machine.integers([1, 2], [4, 1]);
+      machine.backend.limitFetched(limit);
+      machine.backend.fetch(guess, [down, gate, up], true);
+      machine.backend.fetch(chosen, [down, gate, up]);
+      experts(machine.backend, {
+        x: machine.floats([T, D], x.slice(0, T * D)),
+        ids: chosen,
+        weights: machine.floats([T, K], shares.slice(0, T * K)),
+        experts: { gate, up, down },
+        out,
+      });
+      return machine.readFloats(out);
     },
   }));
 }

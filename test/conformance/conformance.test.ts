@@ -14,6 +14,7 @@ import {
   embeddingCases,
   EXPERT_DTYPES,
   expertCases,
+  fetchCases,
   linearCases,
   logprobRowsCases,
   rmsNormCases,
@@ -42,6 +43,7 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["sample_rows", sampleRowsCases],
   ["logprob_rows", logprobRowsCases],
   ["copy", copyCases],
+  ["fetch", fetchCases],
 ];
 
 const entries: Entry[] = [];

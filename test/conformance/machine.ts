@@ -1,5 +1,8 @@
 // One backend under test: tensors and weights from plain arrays, results as plain arrays, everything released at once.
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Backend, Weight } from "../../src/backends/backend.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import type { Shape } from "../../src/tensor/shape.ts";
@@ -45,7 +48,8 @@ export class Machine implements Disposable {
     return this.tensor("i32", shape, Int32Array.from(content));
   }
 
-  weight(data: WeightData): Weight {
+  /** In memory, or its matrices in a mapped file. */
+  weight(data: WeightData, place: "memory" | "file" = "memory"): Weight {
     const { dtype, outFeatures, inFeatures, scales, scaleRows } = data;
     const grid = (values: Float32Array): Tensor => {
       const columns = Math.ceil(inFeatures / 128);
@@ -56,11 +60,26 @@ export class Machine implements Disposable {
       outFeatures,
       inFeatures,
       packed: this.#packed,
-      matrices: data.matrices.map((bytes) => this.tensor(dtype, [outFeatures, inFeatures], bytes)),
+      matrices:
+        place === "file"
+          ? this.#inFile(data)
+          : data.matrices.map((bytes) => this.tensor(dtype, [outFeatures, inFeatures], bytes)),
       ...(scales === undefined || scaleRows === undefined ? {} : { scales: scales.map(grid), scaleRows }),
     });
     this.#weights.push(weight);
     return weight;
+  }
+
+  /** The file is nameless by the time it is used: the map is all that holds it. */
+  #inFile({ dtype, outFeatures, inFeatures, matrices }: WeightData): Tensor[] {
+    const folder = mkdtempSync(join(tmpdir(), "mimo-machine-"));
+    const path = join(folder, "matrices");
+    writeFileSync(path, Buffer.concat(matrices));
+    const memory = this.backend.mapFile(path);
+    rmSync(folder, { recursive: true });
+    this.#memories.push(memory);
+    const bytes = defined(matrices[0], "a matrix").length;
+    return matrices.map((_, i) => view(memory, dtype, [outFeatures, inFeatures], i * bytes));
   }
 
   read(tensor: Tensor): Uint8Array {

@@ -290,6 +290,22 @@ describe("bench and doctor", () => {
     expect(results.filter((result) => "bytesPerSecond" in result)).toHaveLength(2);
   });
 
+  test("bench tells what was read of a model that exceeds the memory it may have", async () => {
+    const flags = ["--contexts", "16", "--speculation", "0", "--tokens", "4", "--rounds", "1"];
+    const { results, settings } = await runJson(["bench", "tiny", ...flags, "--expert-memory", "4m"]);
+    expect(settings).toMatchObject({ expertMemory: 4e6 });
+    const [{ experts }] = results as [{ experts: Record<string, number> }];
+    // Six layers with experts, of which two run.
+    expect(experts).toMatchObject({ usesPerToken: 12 });
+    expect(experts["heldBytes"]).toBeLessThanOrEqual(4e6);
+    expect(experts["bytesReadPerToken"]).toBeGreaterThan(0);
+    const { stdout } = await run(["bench", "tiny", ...flags, "--expert-memory", "4MB"]);
+    expect(stdout).toMatch(/experts held +used\/token +hits +read\/token/);
+    expect((await run(["bench", "tiny", "--expert-memory", "much"])).stderr).toContain(
+      "Expected a size such as 48G, or all.",
+    );
+  });
+
   test("bench refuses contexts that the model does not have", async () => {
     const { exitCode, stderr } = await run(["bench", "tiny", "--contexts", "9999"]);
     expect(exitCode).toBe(2);

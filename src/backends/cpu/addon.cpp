@@ -228,6 +228,17 @@ napi_value free_weight(const Call& call) {
   return nullptr;
 }
 
+// lockWeight(device, id): 1 or 0.
+napi_value lock_weight(const Call& call) {
+  return make_number(call.env, call.device().lock_weight(call.number(1)) ? 1 : 0);
+}
+
+// limitFetched(device, bytes)
+napi_value limit_fetched(const Call& call) {
+  call.device().limit_fetched(call.number(1));
+  return nullptr;
+}
+
 // upload(device, handle, byteOffset, bytes)
 napi_value upload(const Call& call) {
   const Bytes bytes = call.bytes(3);
@@ -254,16 +265,26 @@ napi_value execute(const Call& call) {
   return nullptr;
 }
 
+napi_value make_numbers(napi_env env, std::initializer_list<double> values) {
+  napi_value list;
+  check(env, napi_create_array_with_length(env, values.size(), &list));
+  uint32_t i = 0;
+  for (const double value : values) check(env, napi_set_element(env, list, i++, make_number(env, value)));
+  return list;
+}
+
 // stats(device): [memories, weights, allocatedBytes].
 napi_value get_stats(const Call& call) {
   const mimo::DeviceStats stats = call.device().stats();
-  const size_t values[] = {stats.memories, stats.weights, stats.allocated_bytes};
-  napi_value list;
-  check(call.env, napi_create_array_with_length(call.env, 3, &list));
-  for (uint32_t i = 0; i < 3; i++) {
-    check(call.env, napi_set_element(call.env, list, i, make_number(call.env, static_cast<double>(values[i]))));
-  }
-  return list;
+  return make_numbers(call.env, {static_cast<double>(stats.memories), static_cast<double>(stats.weights),
+                                 static_cast<double>(stats.allocated_bytes)});
+}
+
+// fetchStats(device): [uses, hits, bytesRead, waitMs, heldBytes, budgetBytes].
+napi_value get_fetch_stats(const Call& call) {
+  const mimo::FetchStats stats = call.device().fetch_stats();
+  return make_numbers(call.env, {stats.uses, stats.hits, stats.bytes_read, stats.wait_ms, stats.held_bytes,
+                                 stats.budget_bytes});
 }
 
 // No C++ exception leaves the addon.
@@ -297,9 +318,11 @@ NAPI_MODULE_INIT() {
       method<create>("create"),          method<destroy>("destroy"),
       method<alloc>("alloc"),            method<map_file>("mapFile"),
       method<free_memory>("free"),       method<prepare_weight>("prepareWeight"),
-      method<pack_weight>("packWeight"), method<free_weight>("freeWeight"),
-      method<upload>("upload"),          method<download>("download"),
-      method<execute>("execute"),        method<get_stats>("stats"),
+      method<pack_weight>("packWeight"), method<lock_weight>("lockWeight"),
+      method<free_weight>("freeWeight"), method<upload>("upload"),
+      method<download>("download"),      method<execute>("execute"),
+      method<get_stats>("stats"),        method<limit_fetched>("limitFetched"),
+      method<get_fetch_stats>("fetchStats"),
   };
   napi_define_properties(env, exports, sizeof methods / sizeof methods[0], methods);
   return exports;

@@ -36,11 +36,17 @@ export interface Addon {
   /** 1 where the weight was packed into tiles, 0 where they cannot hold one of its values. */
   packWeight(device: Device, id: number): number;
   freeWeight(device: Device, id: number): void;
+  /** 1 where the system promises to keep the weight in memory, otherwise 0. */
+  lockWeight(device: Device, id: number): number;
+  limitFetched(device: Device, bytes: number): void;
   upload(device: Device, handle: number, byteOffset: number, bytes: Uint8Array): void;
   download(device: Device, handle: number, byteOffset: number, bytes: Uint8Array): void;
   /** Runs the commands in the first `length` numbers, all threads together; returns when the last is done. */
   execute(device: Device, commands: Float64Array, length: number): void;
   stats(device: Device): [memories: number, weights: number, allocatedBytes: number];
+  fetchStats(
+    device: Device,
+  ): [uses: number, hits: number, bytesRead: number, waitMs: number, heldBytes: number, limitBytes: number];
 }
 
 export type CpuBackendStatus =

@@ -37,6 +37,7 @@ struct Device::PreparedWeight {
   std::vector<std::vector<float>> aligned_scales;
   std::vector<std::shared_ptr<Memory>> memories;
   size_t tiles_bytes = 0;
+  std::unique_ptr<FetchedMatrices> fetched;  // last: it writes into the table of matrices when it ends
 
   void keep(const std::shared_ptr<Memory>& memory) {
     if (memories.empty() || memories.back() != memory) memories.push_back(memory);
@@ -110,6 +111,14 @@ double Device::prepare_weight(const WeightRequest& request) {
     prepared->keep(*memories_.find(source[0]));
   }
   weight.matrices = prepared->matrices.data();
+  const auto is_file = [](const auto& memory) { return memory->is_file(); };
+  if (request.num_matrices > 1 && std::all_of(prepared->memories.begin(), prepared->memories.end(), is_file)) {
+    prepared->fetched = std::make_unique<FetchedMatrices>(cache_, static_cast<size_t>(matrix_bytes));
+    for (size_t i = 0; i < request.num_matrices; i++) {
+      prepared->fetched->add(*memories_.find(request.matrices[2 * i]), &prepared->matrices[i]);
+    }
+    weight.fetched = prepared->fetched.get();
+  }
   if (request.scales == nullptr) return weights_.insert(std::move(prepared));
 
   weight.scale_rows = static_cast<int64_t>(checked_index(request.scale_rows, INT32_MAX, "scaleRows"));
@@ -160,6 +169,8 @@ bool Device::pack_weight(double id) {
   const Weight* weights[] = {&prepared.weight, &packed};
   pool_.run({{variant_.pack, {tensors, weights, nullptr}}});
   if (refused != 0) return false;
+  prepared.fetched.reset();
+  packed.fetched = nullptr;
   const size_t stored_bytes = static_cast<size_t>(packed.out * packed.row_bytes);
   for (size_t i = 0; i < matrices.size(); i++) {
     for (const std::shared_ptr<Memory>& memory : prepared.memories) {
@@ -181,6 +192,24 @@ void Device::free_weight(double id) {
   if (weights_.find(id) == nullptr) throw Failure("invalid_argument", "The weight id names no weight.");
   weights_.erase(id);
 }
+
+bool Device::lock_weight(double id) {
+  const std::shared_ptr<PreparedWeight>* found = weights_.find(id);
+  if (found == nullptr) throw Failure("invalid_argument", "The weight id names no weight.");
+  check_maps();
+  const PreparedWeight& prepared = **found;
+  const size_t bytes = static_cast<size_t>(prepared.weight.out * prepared.weight.row_bytes);
+  bool is_locked = true;
+  for (const uint8_t* matrix : prepared.matrices) {
+    for (const std::shared_ptr<Memory>& memory : prepared.memories) {
+      if (!memory->is_file() || matrix < memory->data() || matrix >= memory->data() + memory->size()) continue;
+      is_locked = memory->lock(static_cast<size_t>(matrix - memory->data()), bytes) && is_locked;
+    }
+  }
+  return is_locked;
+}
+
+void Device::limit_fetched(double bytes) { cache_.set_budget(checked_index(bytes, MAX_INTEGER, "A byte length")); }
 
 void Device::upload(double handle, double offset, const void* bytes, size_t size) {
   if (memory(handle).is_file()) throw Failure("invalid_argument", "A mapped file is read-only.");
@@ -243,6 +272,7 @@ void Device::execute(const double* stream, size_t length) {
   for (size_t at = 0; at < length;) at += decode(stream + at, length - at);
   check_maps();
   pool_.run(commands_);
+  cache_.check();
 }
 
 DeviceStats Device::stats() const {

@@ -10,6 +10,7 @@
 
 #include "failure.h"
 #include "kernel.h"
+#include "matrix-cache.h"
 #include "slot-table.h"
 #include "thread-pool.h"
 #include "variants.h"
@@ -42,6 +43,10 @@ class Device {
   // False, and nothing changed, where tiles cannot hold one of its values.
   bool pack_weight(double id);
   void free_weight(double id);
+  // Brings a weight into memory to stay; false where the system does not allow to lock it there.
+  bool lock_weight(double id);
+  void limit_fetched(double bytes);
+  FetchStats fetch_stats() const { return cache_.stats(); }
   void upload(double handle, double offset, const void* bytes, size_t size);
   void download(double handle, double offset, void* bytes, size_t size);
   // Commands [kernel, numTensors, numWeights, numScalars, (handle, byteOffset, dtype)…, weightId…, scalar…];
@@ -60,6 +65,7 @@ class Device {
 
   const Variant& variant_;
   SlotTable<std::shared_ptr<Memory>> memories_;
+  MatrixCache cache_;  // outlives the weights whose matrices it holds
   SlotTable<std::shared_ptr<PreparedWeight>> weights_;
   std::vector<std::weak_ptr<Memory>> maps_;
   std::weak_ptr<Memory> tiles_;  // the block that packed weights are being put into; theirs

@@ -32,6 +32,8 @@ struct Tensor {
   template <class T> MIMO_INLINE T* as() const { return static_cast<T*>(data); }
 };
 
+class FetchedMatrices;
+
 // Matrices [out, in] of one dtype; see WeightSource in src/backends/backend.ts.
 struct Weight {
   DType dtype;
@@ -42,6 +44,7 @@ struct Weight {
   const float* const* scales;      // [num_matrices], or null where the dtype carries its own scales
   int64_t scale_rows;              // matrix rows that share a row of scales
   int64_t scale_cols;              // scales in a row: ceil(in / 128)
+  FetchedMatrices* fetched;       // what `fetch` brings into memory; null where all matrices are there
 };
 
 struct Args {
@@ -51,6 +54,11 @@ struct Args {
   MIMO_INLINE int64_t integer(int i) const { return static_cast<int64_t>(scalars[i]); }
   MIMO_INLINE float real(int i) const { return static_cast<float>(scalars[i]); }
 };
+
+// Brings the numbered matrices of weights that are used together into memory, or begins to where they are a guess
+// (matrix-cache.cpp).
+void fetch_matrices(const Weight* const* weights, int64_t num_weights, const int32_t* ids, int64_t num_ids,
+                    bool is_guess);
 
 class ThreadPool;
 

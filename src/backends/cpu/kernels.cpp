@@ -16,8 +16,17 @@ void copy(const Args& args, Worker& worker) {
   }
 }
 
+// Tensors [ids], weights that are used together, scalars [number of ids, number of weights, whether they
+// are a guess].
+void fetch(const Args& args, Worker& worker) {
+  if (worker.id != 0) return;  // the others wait for it at the end of the command
+  fetch_matrices(args.weights, args.integer(1), args.tensors[0].as<const int32_t>(), args.integer(0),
+                 args.integer(2) != 0);
+}
+
 #define MIMO_KERNELS(KERNEL) \
   KERNEL(copy)               \
+  KERNEL(fetch)              \
   KERNEL(embedding)          \
   KERNEL(linear)             \
   KERNEL(experts)            \

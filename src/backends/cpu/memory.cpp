@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -22,6 +23,20 @@ Failure file_failure(const char* verb, const std::string& path) {
   return Failure(error == ENOENT ? "not_found" : "io_failed",
                  std::string("Cannot ") + verb + " " + path + ": " + std::strerror(error) + ".");
 }
+
+constexpr size_t WINDOW = size_t{32} << 20;
+
+// The whole pages that a range of bytes touches.
+struct Pages {
+  uint8_t* begin;
+  size_t bytes;
+  Pages(uint8_t* data, size_t size) {
+    const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const uintptr_t first = reinterpret_cast<uintptr_t>(data) / page * page;
+    begin = reinterpret_cast<uint8_t*>(first);
+    bytes = reinterpret_cast<uintptr_t>(data) + size - first;
+  }
+};
 
 }  // namespace
 
@@ -58,6 +73,12 @@ std::shared_ptr<Memory> Memory::map(const std::string& path) {
   if (data == MAP_FAILED) throw file_failure("map", path);
   memory->data_ = static_cast<uint8_t*>(data);
   memory->size_ = bytes;
+  // For `read`; the map keeps using the page cache.
+#if defined(O_DIRECT)
+  memory->is_direct_ = fcntl(memory->file_, F_SETFL, O_DIRECT) == 0;
+#elif defined(F_NOCACHE)
+  memory->is_direct_ = fcntl(memory->file_, F_NOCACHE, 1) == 0;
+#endif
   return memory;
 }
 
@@ -80,6 +101,44 @@ void Memory::forget(const uint8_t* address, size_t bytes) {
 bool Memory::is_intact() const {
   struct stat status;
   return fstat(file_, &status) == 0 && static_cast<size_t>(status.st_size) >= size_;
+}
+
+void Memory::read(size_t offset, size_t bytes, uint8_t* target) {
+  const size_t needed = std::min(bytes, size_ - offset);
+  for (size_t done = 0; done < needed;) {
+    const ssize_t count = pread(file_, target + done, bytes - done, static_cast<off_t>(offset + done));
+    if (count > 0) {
+      done += static_cast<size_t>(count);
+    } else if (count == 0) {
+      throw Failure("io_failed", path_ + " was cut short while it was in use.");
+    } else if (errno == EINVAL && is_direct_.exchange(false)) {
+      fcntl(file_, F_SETFL, 0);  // a file system that wants other blocks
+    } else if (errno != EINTR) {
+      throw file_failure("read", path_);
+    }
+  }
+#ifdef POSIX_FADV_DONTNEED
+  if (!is_direct_) posix_fadvise(file_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
+#endif
+}
+
+bool Memory::lock(size_t offset, size_t bytes) {
+  bool is_locked = true;
+  volatile uint8_t sink = 0;
+  const auto window = [&](size_t at) { return Pages(data_ + offset + at, std::min(WINDOW, bytes - at)); };
+  // The next window is being read while this one is waited for.
+  for (size_t at = 0; at < bytes; at += WINDOW) {
+    if (at + WINDOW < bytes) {
+      const Pages next = window(at + WINDOW);
+      madvise(next.begin, next.bytes, MADV_WILLNEED);
+    }
+    const Pages pages = window(at);
+    is_locked = is_locked && mlock(pages.begin, pages.bytes) == 0;
+    if (is_locked) continue;
+    for (size_t i = 0; i < pages.bytes; i += 4096) sink = pages.begin[i];
+  }
+  static_cast<void>(sink);
+  return is_locked;
 }
 
 }  // namespace mimo

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -33,12 +34,18 @@ class Memory {
   bool contains(const uint8_t* address) const { return address >= data_ && address < data_ + size_; }
   // Gives the pages of a mapped file's range back to the system; they are read again when touched.
   void forget(const uint8_t* address, size_t bytes);
+  // Copies a range of the file past the page cache where the system can. Offset, size and target must be multiples of
+  // 4096; the range may exceed the file. Throws Failure io_failed.
+  void read(size_t offset, size_t bytes, uint8_t* target);
+  // Brings a range into memory to stay there; false where the system does not allow to lock it, and may drop it again.
+  bool lock(size_t offset, size_t bytes);
 
  private:
   Memory() = default;
   uint8_t* data_ = nullptr;
   size_t size_ = 0;
   int file_ = -1;
+  std::atomic<bool> is_direct_{false};
   dev_t device_ = 0;
   ino_t inode_ = 0;
   std::string path_;

@@ -13,6 +13,7 @@ import { assert, defined } from "../../util/assert.ts";
 import { ERROR_TABLE, type ErrorCode, MimoError } from "../../util/errors.ts";
 import {
   type Backend,
+  type FetchStats,
   type Kernel,
   type KernelArgs,
   kernelMissing,
@@ -57,15 +58,18 @@ class CpuBackend implements Backend {
   readonly #device: Device;
   readonly #kernelIds: ReadonlyMap<string, number>;
   readonly #copyId: number;
+  readonly #fetchId: number;
   readonly #mapped = new Set<Handle>();
   #commands = new Float64Array(INITIAL_COMMANDS);
   #length = 0;
+  #isFetching = false;
 
   constructor(addon: Addon, variant: string, threads: number) {
     this.description = `CPU, ${variant}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
     this.#addon = addon;
     this.#kernelIds = new Map(addon.kernels(variant).map((name, id) => [name, id]));
     this.#copyId = defined(this.#kernelIds.get("copy"), "the kernel copy");
+    this.#fetchId = defined(this.#kernelIds.get("fetch"), "the kernel fetch");
     this.#device = native(() => addon.create(variant, threads));
   }
 
@@ -104,18 +108,26 @@ class CpuBackend implements Backend {
         hasScales ? addresses(scales) : null,
       ),
     );
-    if (source.packed === true) {
-      this.sync();
-      native(() => this.#addon.packWeight(this.#device, id));
-    }
+    if (source.packed === true) this.sync();
+    const isPacked = source.packed === true && native(() => this.#addon.packWeight(this.#device, id)) === 1;
     let byteLength = numMatrices * outFeatures * bytesPerRow;
     for (const scale of scales ?? []) byteLength += 4 * defined(numElements(scale.shape), "size of a scale");
-    return { id, dtype, numMatrices, outFeatures, inFeatures, byteLength };
+    return { id, dtype, numMatrices, outFeatures, inFeatures, byteLength, isPacked };
   }
 
   freeWeight(weight: Weight): void {
     this.sync();
     native(() => this.#addon.freeWeight(this.#device, weight.id));
+  }
+
+  lockWeight(weight: Weight): boolean {
+    return native(() => this.#addon.lockWeight(this.#device, weight.id)) === 1;
+  }
+
+  limitFetched(bytes: number): void {
+    this.sync();
+    native(() => this.#addon.limitFetched(this.#device, bytes));
+    this.#isFetching = true;
   }
 
   upload(target: Tensor, bytes: Uint8Array): void {
@@ -160,6 +172,12 @@ class CpuBackend implements Backend {
     };
   }
 
+  fetch(ids: Tensor, weights: readonly Weight[], isGuess = false): void {
+    if (!this.#isFetching) return;
+    const count = defined(numElements(ids.shape), "a number of ids");
+    this.#append(this.#fetchId, { tensors: [ids], weights, scalars: [count, weights.length, isGuess ? 1 : 0] });
+  }
+
   sync(): void {
     if (this.#length === 0) return;
     const length = this.#length;
@@ -170,6 +188,13 @@ class CpuBackend implements Backend {
   stats(): { memories: number; weights: number; allocatedBytes: number } {
     const [memories, weights, allocatedBytes] = native(() => this.#addon.stats(this.#device));
     return { memories, weights, allocatedBytes };
+  }
+
+  fetchStats(): FetchStats | undefined {
+    if (!this.#isFetching) return undefined;
+    const stats = native(() => this.#addon.fetchStats(this.#device));
+    const [uses, hits, bytesRead, waitMs, heldBytes, limitBytes] = stats;
+    return { uses, hits, bytesRead, waitMs, heldBytes, limitBytes };
   }
 
   /** Ends the threads and releases everything still held. Every later use throws `disposed`. */

@@ -93,6 +93,7 @@ class ReferenceBackend implements Backend {
       outFeatures,
       inFeatures,
       byteLength: matrices.length * outFeatures * bytesPerRow,
+      isPacked: false,
       decodeRow,
     };
     this.#weights.set(weight.id, weight);
@@ -101,6 +102,22 @@ class ReferenceBackend implements Backend {
 
   freeWeight(weight: Weight): void {
     assert(this.#weights.delete(weight.id), `weight ${weight.id} was freed twice or never prepared`);
+  }
+
+  lockWeight(): boolean {
+    return true;
+  }
+
+  limitFetched(): void {
+    // Matrices are always read when they are first used, and kept.
+  }
+
+  fetch(): void {
+    // See `limitFetched`.
+  }
+
+  fetchStats(): undefined {
+    return undefined;
   }
 
   upload(target: Tensor, bytes: Uint8Array): void {

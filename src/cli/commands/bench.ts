@@ -11,11 +11,13 @@ import { readTextFile } from "../files.ts";
 import { formatBytes, formatContext, formatTable, plural, significant } from "../format.ts";
 import { type Inspection, inspectPath } from "../inspection.ts";
 import { watchInterrupt } from "../interrupt.ts";
+import { showLoading } from "../load-model.ts";
 import { describeBuild, describeMachine } from "../machine.ts";
 import { type BenchCase, measure, type Measurement, type Spread } from "../measure.ts";
 import {
   backendOption,
   examples,
+  expertMemoryOption,
   kvOption,
   type ModelFlags,
   mtpModeOption,
@@ -26,7 +28,6 @@ import {
   quantisedActivationsOption,
   threadsOption,
 } from "../options.ts";
-import { packingProgress } from "../load-model.ts";
 import { Progress } from "../progress.ts";
 
 interface BenchFlags extends Omit<ModelFlags, "context"> {
@@ -71,6 +72,7 @@ export function benchCommand(cli: Cli): Command {
     .addOption(mtpModeOption())
     .addOption(quantisedActivationsOption("on"))
     .addOption(packingOption())
+    .addOption(expertMemoryOption())
     .action((model: string, flags: BenchFlags) => bench(cli, model, flags))
     .addHelpText(
       "after",
@@ -154,14 +156,15 @@ async function startEngine(
   flags: BenchFlags,
   signal: AbortSignal,
 ): Promise<EngineClient> {
+  using loading = showLoading(messages);
   const backend = flags.backend ?? (cpuBackendStatus().isAvailable ? "cpu" : "reference");
-  const progress = packingProgress(messages);
-  return EngineClient.start(
+  const client = await EngineClient.start(
     {
       path,
       backend,
       threads: flags.threads,
       packing: flags.packing,
+      expertMemory: flags.expertMemory,
       engine: {
         maxTokens: Math.max(...cases.map(({ context, batch }) => batch * (context + headroom(context, flags)))),
         maxSequences: Math.max(...flags.batch),
@@ -172,8 +175,10 @@ async function startEngine(
       },
     },
     signal,
-    (done, total) => progress.update(done, total),
-  ).finally(() => progress.clear());
+    loading.onProgress,
+  );
+  for (const warning of client.info.warnings) loading.onWarning(warning);
+  return client;
 }
 
 function tokenize(path: string, text: string): number[] {
@@ -219,6 +224,7 @@ function describeRun(
       kv: flags.kv ?? "f16",
       mtp: flags.mtp ?? "parallel",
       quantisedActivations: flags.quantisedActivations === "on",
+      ...(Number.isFinite(flags.expertMemory) ? { expertMemory: flags.expertMemory } : {}),
     },
     results: measurements.map((measurement) => {
       const read = bytesPerToken(inspection, measurement, flags);
@@ -260,11 +266,36 @@ function printTable(
   });
   const header = ["context", "batch", "drafts", "prefill tokens/s", "decode tokens/s", "tokens/step", "memory"];
   output.line(formatTable([header, ...rows]).join("\n"));
+  printExperts(output, measurements);
   const prompt = flags.promptFile === undefined ? "random prompts" : `prompts from ${flags.promptFile}`;
   output.line(
     dim(`Median of ${plural(flags.rounds, "round")} (min–max), ${flags.tokens} tokens per sequence, ${prompt}.`),
   );
   output.line(dim(`One token reads ${formatBytes(inspection.bytes.activePerToken)} of weights.`));
+}
+
+/** What was read of a model that exceeds memory, while decoding. */
+function printExperts(output: Cli["output"], measurements: readonly Measurement[]): void {
+  const rows = measurements.flatMap(({ context, batch, speculation, experts }) => {
+    if (experts === undefined) return [];
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+    return [
+      [
+        formatContext(context),
+        String(batch),
+        String(speculation),
+        formatBytes(experts.heldBytes),
+        experts.usesPerToken.toFixed(1),
+        percent(experts.hitRate),
+        formatBytes(experts.bytesReadPerToken),
+        `${formatBytes(experts.bytesReadPerSecond)}/s`,
+        percent(experts.waitShare),
+      ],
+    ];
+  });
+  if (rows.length === 0) return;
+  const header = ["context", "batch", "drafts", "experts held", "used/token", "hits", "read/token", "read", "waiting"];
+  output.line(`\n${formatTable([header, ...rows]).join("\n")}`);
 }
 
 function formatSpread({ median, min, max }: Spread): string {

@@ -1,6 +1,5 @@
 // `mimo chat`: a conversation in the terminal, or over a pipe: one message a line, answers on standard output.
 
-import { loadModel } from "../load-model.ts";
 import { join } from "node:path";
 import { Command } from "commander";
 import type { Mimo } from "../../api/mimo.ts";
@@ -15,6 +14,7 @@ import { type DefaultModel, defaultModel } from "../default-model.ts";
 import { formatBytes, formatContext, formatCount, formatDuration, plural } from "../format.ts";
 import { inspectPath } from "../inspection.ts";
 import { watchInterrupt } from "../interrupt.ts";
+import { loadModel } from "../load-model.ts";
 import {
   addModelOptions,
   addSamplingOptions,

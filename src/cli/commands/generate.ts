@@ -1,6 +1,5 @@
 // `mimo generate`: one prompt, one answer, streamed or as one JSON object. Standard output holds the answer alone.
 
-import { loadModel } from "../load-model.ts";
 import { Command, Option } from "commander";
 import type { TokenLogprobs } from "../../api/events.ts";
 import type { Mimo } from "../../api/mimo.ts";
@@ -11,6 +10,7 @@ import type { Cli } from "../cli.ts";
 import { isObject, readIdsFile, readJsonFile, readTextFile } from "../files.ts";
 import { formatTable } from "../format.ts";
 import { watchInterrupt } from "../interrupt.ts";
+import { loadModel } from "../load-model.ts";
 import {
   addModelOptions,
   addSamplingOptions,

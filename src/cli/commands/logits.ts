@@ -1,6 +1,5 @@
 // `mimo logits`: raw float32 logits of every position, to compare implementations with.
 
-import { loadModel } from "../load-model.ts";
 import { Command } from "commander";
 import type { Mimo } from "../../api/mimo.ts";
 import { writeFiles } from "../../checkpoint/output-file.ts";
@@ -8,6 +7,7 @@ import { formatShape } from "../../tensor/shape.ts";
 import type { Cli } from "../cli.ts";
 import { readIdsFile } from "../files.ts";
 import { watchInterrupt } from "../interrupt.ts";
+import { loadModel } from "../load-model.ts";
 import {
   backendOption,
   examples,
