@@ -76,6 +76,7 @@ function readCount(name) {
   return Number.isSafeInteger(value) && value > 0 ? value : fail(`--${name} must be a whole number above 0.\n${USAGE}`);
 }
 
+/** @returns {never} */
 function fail(message) {
   console.error(message);
   process.exit(2);

@@ -25,7 +25,7 @@ export interface MeasuredPoint {
   readonly seconds: Spread;
 }
 
-/** Seconds: per element of a matrix, per row and key of attention, per block, per row of logits. */
+/** Seconds, for all rows of a point: per element of a matrix, per key of attention, per block, per row of logits. */
 export interface MeasuredMachine {
   /** The largest part of a model first. */
   readonly products: readonly (Product & { readonly points: readonly MeasuredPoint[] })[];
@@ -50,7 +50,10 @@ export const REACHED = {
   fast: { memory: 0.9, arithmetic: 0.5 },
 } as const;
 
-/** The model of cost leaves things out: this much either way, beside the spread of what was measured. */
+/**
+ * The model of cost leaves things out, such as the engine's own work between steps (some tenths of a millisecond): this
+ * much either way, beside the spread of what was measured.
+ */
 export const MODEL_ERROR = 0.15;
 
 export function measuredSpeed(machine: MeasuredMachine): SpeedRange {
@@ -67,7 +70,7 @@ export function measuredSpeed(machine: MeasuredMachine): SpeedRange {
         const reading = at(other.points, 1);
         return Math.max(ratio * reading, (ratio - 1) * reading + at(other.points, rows));
       },
-      attention: (kind, rows) => at(machine.attention[kind], rows),
+      attention: (kind, rows) => at(machine.attention[kind], rows) / rows,
       block: (rows) => at(machine.block, rows),
       sample: factor * machine.sample[which],
     };

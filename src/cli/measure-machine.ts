@@ -176,7 +176,7 @@ class KernelBench implements Disposable {
     };
   }
 
-  /** Seconds per row and key. T rows of one sequence, in turn over as many sequences as the arena holds. */
+  /** Seconds for T rows to meet a key each. They are of one sequence, in turn over as many sequences as the arena holds. */
   #attention(kind: AttentionKind, T: number): Spread {
     const shape = this.#options.config.attention[kind];
     const { numHeads: N, headDim: H, valueDim: U, window } = shape;
@@ -187,7 +187,7 @@ class KernelBench implements Disposable {
     const segments = this.#integers("segments", [1, 4], (i) => [0, used, NOT_STAGED, 0][i] ?? 0);
     const tables = this.#integers("tables", [sequences * used], (i) => i % blocks);
     const keys = window === 0 ? KEYS + (T + 1) / 2 : Math.min(window, KEYS);
-    return this.#time(T * keys, () =>
+    return this.#time(keys, () =>
       attention(this.#backend, {
         q: this.#floats("x", [T, N, H]),
         cache: { k, v },

@@ -5,6 +5,7 @@ import type { KvDType } from "../tensor/dtype.ts";
 import { defined } from "../util/assert.ts";
 import type { Cli } from "./cli.ts";
 import {
+  formatAmount,
   formatBytes,
   formatContext,
   formatCount,
@@ -15,7 +16,7 @@ import {
 } from "./format.ts";
 import { describeBuild, describeMachine } from "./machine.ts";
 import { elementBytes, type MeasuredMachine, MODEL_ERROR, REACHED } from "./machine-speed.ts";
-import type { DecodePlan, Plan, Range } from "./plan.ts";
+import type { Plan, Range } from "./plan.ts";
 import type { PlannedMachine } from "./planned-machine.ts";
 import type { PlannedModel } from "./planned-model.ts";
 
@@ -104,29 +105,33 @@ function describeFields(machine: PlannedMachine, plan: Plan): (readonly [string,
     const arithmetic =
       rates === undefined
         ? "arithmetic not given (--flops)"
-        : `${formatCount(rates.int8)} int8 and ${formatCount(rates.f32)} f32 operations/s`;
+        : `${formatAmount(rates.int8, "OP/s")} int8 and ${formatAmount(rates.f32, "FLOP/s")} f32`;
     fields.push(["machine", `as described: ${formatBytes(bytesPerSecond)}/s, ${arithmetic}`]);
   }
   const memory =
     ramBytes === undefined ? "not given (--ram)" : `${formatBytes(ramBytes)}, ${formatBytes(availableBytes)} available`;
-  return [...fields, ["memory", memory], ["verdict", verdict(plan)]];
+  return [...fields, ["memory", memory], ["verdict", verdict(plan, ramBytes !== undefined)]];
 }
 
-/** "memory 33.6 GB/s; experts q4_k 22.1 GB/s alone, 134 GFLOP/s in batches; …" */
+/** What memory gives, and what each product reaches: reading with one row, computing with many. */
 function kernelSpeeds({ products, bytesPerSecond }: MeasuredMachine): string {
   const speeds = products.map(({ op, dtype, points }) => {
     const [first, last] = [defined(points[0], "a point"), defined(points.at(-1), "a point")];
     const reading = formatBytes(elementBytes(dtype) / first.seconds.median);
-    return `${op} ${dtype} ${reading}/s alone, ${formatCount((2 * last.rows) / last.seconds.median)}FLOP/s in batches`;
+    return `${op} ${dtype} ${reading}/s alone, ${formatAmount((2 * last.rows) / last.seconds.median, "FLOP/s")} in batches`;
   });
   return [`memory ${formatBytes(bytesPerSecond)}/s`, ...speeds].join("\n         ");
 }
 
-function verdict({ contexts }: Plan): string {
+function verdict({ contexts }: Plan, isMemoryKnown: boolean): string {
   const alone = contexts.map(({ tokens, decode }) => ({ tokens, ...defined(decode[0], "a batch") }));
   const fitting = alone.findLast(({ memory }) => memory.fit === "fits");
-  if (fitting !== undefined)
-    return `fits, with ${formatContext(fitting.tokens)} tokens of context in ${formatBytes(fitting.memory.bytes)}`;
+  if (fitting !== undefined) {
+    const what = `with ${formatContext(fitting.tokens)} tokens of context`;
+    return isMemoryKnown
+      ? `fits, ${what} in ${formatBytes(fitting.memory.bytes)}`
+      : `needs ${formatBytes(fitting.memory.bytes)} ${what}`;
+  }
   const partly = alone.findLast(({ memory }) => memory.fit === "experts from disk");
   if (partly === undefined) {
     return `too large: what every token reads does not fit; all of it takes ${formatBytes(defined(alone[0], "a context").memory.bytes)}`;
@@ -172,20 +177,24 @@ function draftLines({ speculation }: Plan): string[] {
 
 /** What the figures rest on, in sentences. */
 function assumptions({ described, diskBytesPerSecond }: PlannedMachine, { contexts }: Plan): string[] {
-  const { slow, expected, fast } = REACHED;
-  const shares = (of: "memory" | "arithmetic"): string =>
-    `${percent(expected[of])} (${percent(slow[of])}–${percent(fast[of])})`;
-  const ranges =
-    described === null
-      ? `Ranges: the spread of the measurement, and ${percent(MODEL_ERROR)} for what the model of cost leaves out.`
-      : `Kernels are taken to reach ${shares("memory")} of the bandwidth and ${shares("arithmetic")} of the arithmetic.`;
-  const all = contexts.flatMap(({ decode }): readonly DecodePlan[] => decode);
+  const readsDisk = contexts.some(({ decode }) => decode.some(({ memory }) => memory.fit === "experts from disk"));
   return [
-    `${ranges} Routing is taken as random; speeds are without drafts.`,
-    ...(all.some(({ memory }) => memory.fit === "experts from disk")
+    "Speeds are without drafts, and routing is taken as random.",
+    ...(described === null
+      ? [`Ranges: the spread of the measurement, and ${percent(MODEL_ERROR)} for what the model of cost leaves out.`]
+      : [`Kernels are taken to reach ${reached("memory")} of the bandwidth.`]),
+    ...(described?.operationsPerSecond === undefined
+      ? []
+      : [`Kernels are taken to reach ${reached("arithmetic")} of the arithmetic.`]),
+    ...(readsDisk
       ? [`Experts that memory does not hold are read at ${formatBytes(diskBytesPerSecond)}/s (--disk).`]
       : []),
   ];
+}
+
+function reached(what: "memory" | "arithmetic"): string {
+  const { slow, expected, fast } = REACHED;
+  return `${percent(expected[what])}, in ranges ${percent(slow[what])} to ${percent(fast[what])},`;
 }
 
 function formatRange(range: Range | null): string {

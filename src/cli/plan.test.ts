@@ -187,6 +187,24 @@ test("time between two measured numbers of rows lies between, and grows evenly b
   expect([0.5, 1, 2.5, 4, 8, 80].map(at)).toEqual([2, 2, 3, 4, 8, 80]);
 });
 
+test("measured time per row and key stays what it is beyond the last number of rows", () => {
+  const spread = (seconds: number) => ({ median: seconds, min: seconds, max: seconds });
+  const points = [1, 64].map((rows) => ({ rows, seconds: spread(rows) }));
+  const { expected } = measuredSpeed({
+    products: [{ op: "linear", dtype: "bf16", points }],
+    attention: { global: points, sliding: points },
+    block: points,
+    sample: spread(1),
+    bytesPerSecond: 1,
+    milliseconds: 1,
+  });
+  for (const rows of [1, 10, 64, 512]) {
+    expect(expected.attention("global", rows)).toBeCloseTo(1, 9);
+    expect(expected.product("linear", "bf16", rows)).toBeCloseTo(rows, 9);
+    expect(expected.block(rows)).toBeCloseTo(rows, 9);
+  }
+});
+
 describe.skipIf(!cpuBackendStatus().isAvailable)("measuring", () => {
   const { config } = PRESETS.tiny;
   const settings = { config, activations: "quantised", kvDType: "f16", onProgress: () => {} } as const;

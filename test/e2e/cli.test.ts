@@ -279,7 +279,7 @@ describe("plan", () => {
       "fits, with 256K tokens",
       "KV q8_0",
       "8 at once",
-      "Routing is taken as random",
+      "routing is taken as random",
     ])
       expect(stdout).toContain(part);
   });

@@ -1,6 +1,6 @@
 // `mimo plan`: what a model needs of a machine, and how fast it will run there: this one, or one that is described.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { MimoError } from "../../util/errors.ts";
 import type { Cli } from "../cli.ts";
 import {
@@ -48,11 +48,10 @@ export function planCommand(cli: Cli): Command {
     .option("--bandwidth <GB/s>", "how fast its memory is read: 400, 400GB/s, 1.2TB/s", parseBandwidth)
     .option("--flops <int8[,f32]>", "its arithmetic, peak: 8T, or 8T,2T; f32 default: a quarter", parseOperations)
     .option("--ram <GB>", "its memory: 256, 256GB, 64GiB", parseBytes)
-    .option(
-      "--disk <GB/s>",
-      "how fast weights come from its disk where memory is too small",
-      parseBandwidth,
-      DEFAULT_DISK,
+    .addOption(
+      new Option("--disk <GB/s>", "how fast weights come from its disk where memory is too small")
+        .argParser(parseBandwidth)
+        .default(DEFAULT_DISK, "3 GB/s"),
     )
     .action((model: string, flags: PlanFlags) => plan(cli, model, flags))
     .addHelpText(
