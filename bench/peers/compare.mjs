@@ -1,59 +1,192 @@
 // Measures mimo and llama.cpp in turn on the same GGUF files and writes one result with both, and their ratios.
 //
-//   node bench/peers/compare.mjs OUT.json MODEL.gguf [MODEL.gguf …]
+//   npm run bench:peer -- [options]      see USAGE
 //
-// Each side reads a prompt of 512 tokens and decodes one sequence with two threads, without drafts. Rounds alternate,
-// so that what else the machine does falls on both; the figure is the median.
+// Cases: a prompt of 512 tokens, decoding one sequence after it, and decoding several together, without drafts. Rounds
+// alternate, so that what else the machine does falls on both; each figure is the median. Models that are missing are
+// made: random weights, the same for both.
 
 import { execFileSync } from "node:child_process";
-import { renameSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { busyWarning } from "../report.mjs";
+import { median, speedTable, summarise } from "./speed-table.mjs";
 
-const ROUNDS = 3;
-const here = dirname(fileURLToPath(import.meta.url));
-const [out, ...models] = process.argv.slice(2);
-if (out === undefined || models.length === 0) {
-  console.error("usage: node compare.mjs OUT.json MODEL.gguf [MODEL.gguf …]");
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PRESET = "bench-1b";
+const USAGE = `usage: npm run bench:peer -- [MODEL.gguf …] [options]
+  --types LIST      of ${PRESET}, where no MODEL is given; default q8_0,q4_0,q4_k,q6_k,bf16
+  --models DIR      where those are, and are made; default build/models
+  --rounds N        default 5
+  --threads N       of both; default: the cores
+  --together LIST   sequences decoded at once, beside one; default 8
+  --tokens N        to decode per sequence; default 48
+  --without-pool    llama.cpp a second time, starting threads anew in every step
+  --anyway          measure although the machine is busy; the result says so
+  --out FILE        default bench/results/peers-${PRESET}.json`;
+
+const PROMPT = 512;
+/** Tokens in each sequence before several decode together: their prompts are no part of the figure. */
+const SHORT_PROMPT = 128;
+
+const { values: options, positionals } = readOptions();
+const rounds = readCount("rounds");
+const threads = readCount("threads");
+const tokens = readCount("tokens");
+const together = options.together.split(",").filter(Boolean);
+
+const warning = busyWarning();
+if (warning !== undefined && !options.anyway) fail(`${warning}\nNothing was measured. --anyway measures all the same.`);
+if (!existsSync(join(ROOT, "bench/peers/node_modules")))
+  fail("The peer is not installed: run `npm ci` in bench/peers.");
+const loadBefore = loadavg()[0];
+const models = positionals.length > 0 ? positionals : options.types.split(",").map(provideModel);
+const results = models.map((model, i) => compare(model, `${i + 1} of ${models.length}`));
+writeReport();
+
+function readOptions() {
+  const text = (value) => ({ type: "string", default: value });
+  const flag = { type: "boolean", default: false };
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        types: text("q8_0,q4_0,q4_k,q6_k,bf16"),
+        models: text(join(ROOT, "build/models")),
+        rounds: text("5"),
+        threads: text(String(availableParallelism())),
+        together: text("8"),
+        tokens: text("48"),
+        "without-pool": flag,
+        anyway: flag,
+        out: text(join(ROOT, `bench/results/peers-${PRESET}.json`)),
+        help: flag,
+      },
+    });
+  } catch (error) {
+    return fail(`${error.message}\n${USAGE}`);
+  }
+}
+
+function readCount(name) {
+  const value = Number(options[name]);
+  return Number.isSafeInteger(value) && value > 0 ? value : fail(`--${name} must be a whole number above 0.\n${USAGE}`);
+}
+
+/** @returns {never} */
+function fail(message) {
+  console.error(message);
   process.exit(2);
 }
 
-function runJson(file, args) {
-  const options = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], maxBuffer: 1 << 26 };
-  return JSON.parse(execFileSync(process.execPath, [join(here, file), ...args], options));
+function run(file, args) {
+  const output = { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 };
+  try {
+    return execFileSync(process.execPath, [join(ROOT, file), ...args], output);
+  } catch (error) {
+    return fail(`${file} ${args.join(" ")} failed:\n${error.stderr ?? error.message}`);
+  }
 }
 
-function mimo(model) {
-  const flags = ["--contexts", "512", "--batch", "1", "--speculation", "0", "--tokens", "48", "--rounds", "1"];
-  const [result] = runJson("../../bin/mimo.mjs", ["bench", model, ...flags, "--threads", "2", "--json"]).results;
-  return { prefill: result.prefill.median, decode: result.decode.median };
+/** The file of a type, made by `mimo init` and `mimo convert` where it is missing. */
+function provideModel(type) {
+  const path = (dtype) => join(options.models, `${PRESET}-${dtype}.gguf`);
+  if (existsSync(path(type))) return path(type);
+  mkdirSync(options.models, { recursive: true });
+  if (!existsSync(path("bf16"))) {
+    console.error(`Making ${path("bf16")} …`);
+    run("bin/mimo.mjs", ["init", "--preset", PRESET, "--type", "bf16", path("bf16")]);
+  }
+  if (type !== "bf16") {
+    console.error(`Making ${path(type)} …`);
+    run("bin/mimo.mjs", ["convert", path("bf16"), path(type), "--type", type]);
+  }
+  return path(type);
 }
 
-function llama(model) {
-  const flags = ["--prompt", "512", "--depth", "512", "--batch", "1", "--tokens", "48", "--rounds", "1"];
-  const result = runJson("llama-bench.mjs", [model, ...flags, "--threads", "2", "--json"]);
-  return { prefill: result.prefill.tokensPerSecond, decode: result.decode[0].tokensPerSecond };
-}
-
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-const round = (value) => Number(value.toPrecision(4));
-
-const results = models.map((model) => {
-  const rounds = Array.from({ length: ROUNDS }, () => ({ mimo: mimo(model), llama: llama(model) }));
-  const of = (side, what) => round(median(rounds.map((one) => one[side][what])));
-  const summary = (what) => ({
-    mimo: of("mimo", what),
-    llama: of("llama", what),
-    ratio: round(of("mimo", what) / of("llama", what)),
+function compare(model, place) {
+  const sides = {
+    mimo: measureMimo,
+    llama: (file) => measureLlama(file, []),
+    ...(options["without-pool"] ? { llamaWithoutPool: (file) => measureLlama(file, ["--without-pool"]) } : {}),
+  };
+  const measured = Array.from({ length: rounds }, (_, round) => {
+    console.error(`${basename(model)} (${place}), round ${round + 1} of ${rounds} …`);
+    return Object.fromEntries(Object.entries(sides).map(([side, measure]) => [side, measure(model)]));
   });
-  const result = { model: basename(model), prefill: summary("prefill"), decode: summary("decode"), rounds };
-  console.error(`${result.model}: prefill ${result.prefill.ratio}×, decode ${result.decode.ratio}×`);
-  return result;
-});
+  return summarise(basename(model), measured, readBandwidth(model));
+}
 
-const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: here, encoding: "utf8" }).trim();
-const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-const report = { date: new Date().toISOString().slice(0, 10), commit, machine, unit: "tokens per second", results };
-writeFileSync(`${out}.part`, `${JSON.stringify(report, null, 2)}\n`);
-renameSync(`${out}.part`, out);
+/** { prefill, decode, together: [tokens per second for each number of sequences] } */
+function measureMimo(model) {
+  const bench = (context, batch) => {
+    const flags = ["--contexts", String(context), "--batch", batch, "--tokens", String(tokens), "--rounds", "1"];
+    const shared = ["--speculation", "0", "--threads", String(threads), "--json"];
+    return JSON.parse(run("bin/mimo.mjs", ["bench", model, ...flags, ...shared])).results;
+  };
+  const [alone] = bench(PROMPT, "1");
+  const many = together.length === 0 ? [] : bench(SHORT_PROMPT, together.join(","));
+  return {
+    prefill: alone.prefill.median,
+    decode: alone.decode.median,
+    together: many.map(({ decode }) => decode.median),
+  };
+}
+
+function measureLlama(model, flags) {
+  const bench = (prompt, depth, batch) => {
+    const lengths = ["--prompt", String(prompt), "--depth", String(depth), "--batch", batch];
+    const shared = ["--tokens", String(tokens), "--rounds", "1", "--threads", String(threads), "--json"];
+    return JSON.parse(run("bench/peers/llama-bench.mjs", [model, ...lengths, ...shared, ...flags]));
+  };
+  const alone = bench(PROMPT, PROMPT, "1");
+  const many = together.length === 0 ? [] : bench(1, SHORT_PROMPT, together.join(",")).decode;
+  return {
+    prefill: alone.prefill.tokensPerSecond,
+    decode: alone.decode[0].tokensPerSecond,
+    together: many.map(({ tokensPerSecond }) => tokensPerSecond),
+  };
+}
+
+/** What this machine's memory gives, and what a step of each number of sequences reads of it. */
+function readBandwidth(model) {
+  const flags = ["--contexts", `${PROMPT},${SHORT_PROMPT}`, "--batch", ["1", ...together].join(",")];
+  const plan = JSON.parse(run("bin/mimo.mjs", ["plan", model, ...flags, "--threads", String(threads), "--json"]));
+  const [long, short] = plan.contexts;
+  return {
+    bytesPerSecond: plan.machine.measured.bytesPerSecond,
+    decode: long.decode[0].bytesPerStep,
+    together: short.decode.slice(1).map(({ batch, bytesPerStep }) => ({ sequences: batch, bytesPerStep })),
+  };
+}
+
+function writeReport() {
+  const git = (...args) => execFileSync("git", ["-C", ROOT, ...args], { encoding: "utf8" }).trim();
+  const changes = git("status", "--porcelain", "--untracked-files=no") === "" ? "" : "+changes";
+  const report = {
+    date: new Date().toISOString().slice(0, 10),
+    commit: git("rev-parse", "--short", "HEAD") + changes,
+    machine: {
+      cpu: cpus()[0]?.model,
+      cores: availableParallelism(),
+      memoryBytes: totalmem(),
+      node: process.version,
+      readBytesPerSecond: Math.round(median(results.map(({ readBytesPerSecond }) => readBytesPerSecond))),
+    },
+    loadAverage: { before: loadBefore, after: loadavg()[0] },
+    wasBusy: warning !== undefined,
+    settings: { rounds, threads, prompt: PROMPT, promptTogether: SHORT_PROMPT, tokens },
+    unit: "tokens per second",
+    results,
+  };
+  mkdirSync(dirname(options.out), { recursive: true });
+  writeFileSync(`${options.out}.part`, `${JSON.stringify(report, null, 2)}\n`);
+  renameSync(`${options.out}.part`, options.out);
+  console.log(speedTable(report));
+  console.error(
+    `\nWrote ${relative(process.cwd(), options.out)}. \`npm run bench:table\` puts the table into README.md.`,
+  );
+}

@@ -4,12 +4,13 @@
 
 import { cpus, loadavg } from "node:os";
 import { basename } from "node:path";
+import { busyWarning } from "../report.mjs";
 import { readArguments, readCount } from "./arguments.mjs";
 import { argmax, openModel, prefill, version } from "./llama.mjs";
 
 const usage =
   "node llama-bench.mjs MODEL.gguf [--threads 2] [--prompt 512] [--tokens 64] [--batch 1,8] [--depth 32] [--rounds 3] " +
-  "[--kv F16|F32] [--flash auto|on|off] [--json]";
+  "[--kv F16|F32] [--flash auto|on|off] [--without-pool] [--json]";
 const options = readArguments(usage, {
   threads: "2",
   prompt: "512",
@@ -19,6 +20,7 @@ const options = readArguments(usage, {
   rounds: "3",
   kv: "F16",
   flash: "auto",
+  "without-pool": false,
   json: false,
 });
 const [threads, prompt, tokens, depth, rounds] = ["threads", "prompt", "tokens", "depth", "rounds"].map((name) =>
@@ -27,7 +29,8 @@ const [threads, prompt, tokens, depth, rounds] = ["threads", "prompt", "tokens",
 const { kv, flash } = options;
 const batches = options.batch.split(",").map((text) => readCount("batch", text));
 const loadAverage = loadavg()[0];
-const model = openModel(options.model, threads);
+const attachPool = !options["without-pool"];
+const model = openModel(options.model, threads, { attachPool });
 
 /** Ids of prompt number `seed`: a 32-bit linear congruential generator, its high bits scaled to the vocabulary. */
 function promptIds(seed, length) {
@@ -84,11 +87,8 @@ function measureDecode(sequences) {
   return { sequences, ...result };
 }
 
-if (loadAverage > cpus().length / 4) {
-  console.error(
-    `Warning: load average ${loadAverage.toFixed(1)} on ${cpus().length} cores. Measure on an idle machine.`,
-  );
-}
+const warning = busyWarning();
+if (warning !== undefined) console.error(warning);
 const result = {
   peer: "llama.cpp",
   version,
@@ -97,7 +97,7 @@ const result = {
   bytes: model.bytes,
   machine: { cpu: cpus()[0].model, cores: cpus().length, loadAverage, instructionSet: model.instructionSet },
   date: new Date().toISOString(),
-  settings: { threads, prompt, tokens, depth, rounds, kv, flash },
+  settings: { threads, attachPool, prompt, tokens, depth, rounds, kv, flash },
   prefill: measurePrefill(),
   decode: batches.map(measureDecode),
 };

@@ -101,12 +101,14 @@ function checkLayout(words) {
   }
 }
 
-/** Opens a GGUF file (memory-mapped) on the CPU, with one pool of `threads` threads for all its contexts. */
-export function openModel(path, threads) {
+/**
+ * Opens a GGUF file (memory-mapped) on the CPU, with one pool of `threads` threads for all its contexts; without
+ * `attachPool` llama.cpp starts its threads anew in every step, as it does under node-llama-cpp's own JavaScript.
+ */
+export function openModel(path, threads, { attachPool = true } = {}) {
   const model = library.loadModel(path, library.modelDefaults());
   if (model === null) throw new Error(`llama.cpp does not open ${path}:\n${errors.join("\n")}`);
-  const newThreadpool = library.findFunction(library.findBackend("CPU"), "ggml_threadpool_new");
-  const threadpool = koffi.decode(newThreadpool, newThreadpoolType)(library.threadpoolDefaults(threads));
+  const threadpool = attachPool ? newThreadpool(threads) : undefined;
   const description = new Uint8Array(256);
   const length = library.describeModel(model, description, description.length);
   return {
@@ -116,6 +118,11 @@ export function openModel(path, threads) {
     instructionSet,
     createContext: (options) => createContext(model, threadpool, threads, options),
   };
+}
+
+function newThreadpool(threads) {
+  const create = library.findFunction(library.findBackend("CPU"), "ggml_threadpool_new");
+  return koffi.decode(create, newThreadpoolType)(library.threadpoolDefaults(threads));
 }
 
 /**
@@ -137,7 +144,7 @@ function createContext(model, threadpool, threads, { sequences = 1, length, batc
   params.words[BOOLEANS_2] = 0;
   const context = library.newContext(model, params);
   if (context === null) throw new Error(`llama.cpp makes no context:\n${errors.join("\n")}`);
-  library.attachThreadpool(context, threadpool, null);
+  if (threadpool !== undefined) library.attachThreadpool(context, threadpool, null);
 
   const native = library.newBatch(batch, 0, 1);
   const vocabularySize = library.countTokens(library.getVocabulary(model));

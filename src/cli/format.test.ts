@@ -1,7 +1,15 @@
 // Numbers, tables and text as they are shown.
 
 import { expect, test } from "vitest";
-import { formatBytes, formatContext, formatCount, formatDuration, formatTable, significant } from "./format.ts";
+import {
+  formatAmount,
+  formatBytes,
+  formatContext,
+  formatCount,
+  formatDuration,
+  formatTable,
+  significant,
+} from "./format.ts";
 import { spread } from "./measure.ts";
 import { visibleControls } from "./output.ts";
 
@@ -16,6 +24,7 @@ test("numbers have three significant digits", () => {
   ]);
   expect([309e9, 15.43e9, 512].map(formatCount)).toEqual(["309B", "15.4B", "512"]);
   expect([640, 25_559_040, 6.04e9].map(formatBytes)).toEqual(["640 B", "25.6 MB", "6.04 GB"]);
+  expect(formatAmount(114e9, "FLOP/s")).toBe("114 GFLOP/s");
   expect([12.3, 1500, 61_000, 3_660_000].map(formatDuration)).toEqual(["12 ms", "1.5 s", "1 min 1 s", "1 h 1 min"]);
   expect([500, 4096, 262_144].map(formatContext)).toEqual(["500", "4K", "256K"]);
 });

@@ -15,9 +15,14 @@ export function formatCount(count: number): string {
 
 /** Decimal units, as disks and memory bandwidth have them. */
 export function formatBytes(bytes: number): string {
-  const [unit, suffix] = SCALES.find(([size]) => bytes >= size) ?? [1, ""];
+  return formatAmount(bytes, "B");
+}
+
+/** 114e9 "FLOP/s" as "114 GFLOP/s". */
+export function formatAmount(amount: number, unit: string): string {
+  const [size, suffix] = SCALES.find(([scale]) => amount >= scale) ?? [1, ""];
   const prefix = suffix === "B" ? "G" : suffix === "K" ? "k" : suffix;
-  return `${significant(bytes / unit)} ${prefix}B`;
+  return `${significant(amount / size)} ${prefix}${unit}`;
 }
 
 export function formatDuration(ms: number): string {

@@ -9,6 +9,7 @@ import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/tensor-info.ts";
 import { cacheGeometry } from "../engine/model-runner.ts";
 import type { LayerPlan, ModelConfig } from "../model/config.ts";
+import { activeShare, sumWeights, type WeightGroup, weightPart } from "../model/cost.ts";
 import { listParameters, type Parameter } from "../model/parameters.ts";
 import { parseConfig } from "../model/parse-config.ts";
 import { countMtpHeads, dialectOf } from "../model/weights.ts";
@@ -23,6 +24,7 @@ export interface Inspection {
   readonly architecture: string;
   readonly config: ModelConfig;
   readonly numTensors: number;
+  readonly weights: readonly WeightGroup[];
   readonly parameters: WeightTotals;
   readonly bytes: WeightTotals;
   /** Largest first. */
@@ -77,6 +79,7 @@ const KV_CONTEXTS: readonly number[] = [4096, 32_768, 262_144];
 export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
   const { config, numMtpHeads: announced, warnings } = parseConfig(checkpoint);
   const numMtpHeads = countMtpHeads(checkpoint, config);
+  const weights = groupWeights(checkpoint, config, numMtpHeads);
   const { tokenizer, problem } = loadTokenizer(checkpoint);
   return {
     path: checkpoint.path,
@@ -84,7 +87,8 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
     architecture: architectureOf(checkpoint),
     config,
     numTensors: checkpoint.tensors.size,
-    ...weightTotals(checkpoint, config, numMtpHeads),
+    weights,
+    ...weightTotals(weights, config),
     dtypes: dtypeTotals(checkpoint),
     numMtpHeads,
     kvCache: KV_DTYPES.map((dtype) => kvCacheSizes(config, numMtpHeads, dtype)),
@@ -110,32 +114,30 @@ function mtpWarnings(announced: number | undefined, found: number): string[] {
   return [`The configuration announces ${announced} MTP heads, the files hold ${found}: the model cannot be loaded.`];
 }
 
-function weightTotals(checkpoint: Checkpoint, config: ModelConfig, numMtpHeads: number) {
+/** What the weights are for and how they are stored; the parts of a checkpoint that the model does not use are left out. */
+export function groupWeights(checkpoint: Checkpoint, config: ModelConfig, numMtpHeads: number): WeightGroup[] {
   const owners = tensorOwners(checkpoint, config, numMtpHeads);
-  const { numExpertsPerToken, numExperts } = config.experts;
-  const activeShare = ({ role, count }: Parameter): number => {
-    if (count > 1) return numExpertsPerToken / numExperts;
-    // A tied embedding is the LM head as well, and as such read whole.
-    return role === "embedding" && !config.tieWordEmbeddings ? 1 / config.vocabSize : 1;
-  };
-  const totalsOf = (sizeOf: (info: TensorInfo, owner: TensorOwner) => number): WeightTotals => {
-    let [trunk, mtp, active] = [0, 0, 0];
-    for (const info of checkpoint.tensors.values()) {
+  return sumWeights(
+    [...checkpoint.tensors.values()].flatMap((info): WeightGroup[] => {
       const owner = owners.get(info.name);
-      if (owner === undefined) continue;
-      const size = sizeOf(info, owner);
-      if (owner.parameter.mtpHead !== undefined) mtp += size;
-      else {
-        trunk += size;
-        active += size * activeShare(owner.parameter);
-      }
-    }
-    return { total: trunk + mtp, trunk, mtp, activePerToken: Math.round(active) };
+      if (owner === undefined) return [];
+      const part = weightPart(owner.parameter, config);
+      // Scales are a part of their matrix.
+      if (owner.isScale) return [{ part, dtype: "f8_e4m3", parameters: 0, bytes: info.byteLength }];
+      return [{ part, dtype: info.dtype, parameters: elementsOf(info), bytes: info.byteLength }];
+    }),
+  );
+}
+
+function weightTotals(groups: readonly WeightGroup[], config: ModelConfig) {
+  const totalsOf = (sizeOf: (group: WeightGroup) => number): WeightTotals => {
+    const sum = (of: (group: WeightGroup) => number): number => groups.reduce((total, one) => total + of(one), 0);
+    const total = sum(sizeOf);
+    const mtp = sum((group) => (group.part === "mtp" ? sizeOf(group) : 0));
+    const activePerToken = Math.round(sum((group) => sizeOf(group) * activeShare(group.part, config)));
+    return { total, trunk: total - mtp, mtp, activePerToken };
   };
-  return {
-    parameters: totalsOf((info, { isScale }) => (isScale ? 0 : elementsOf(info))),
-    bytes: totalsOf((info) => info.byteLength),
-  };
+  return { parameters: totalsOf(({ parameters }) => parameters), bytes: totalsOf(({ bytes }) => bytes) };
 }
 
 interface TensorOwner {

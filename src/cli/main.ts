@@ -13,6 +13,7 @@ import { generateCommand } from "./commands/generate.ts";
 import { initCommand } from "./commands/init.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { logitsCommand } from "./commands/logits.ts";
+import { planCommand } from "./commands/plan.ts";
 import { packageVersion, readEnvironment } from "./environment.ts";
 import { examples } from "./options.ts";
 import { Output } from "./output.ts";
@@ -30,6 +31,7 @@ function createProgram(cli: Cli): Command {
     chatCommand,
     generateCommand,
     inspectCommand,
+    planCommand,
     convertCommand,
     initCommand,
     benchCommand,

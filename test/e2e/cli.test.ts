@@ -266,6 +266,72 @@ describe("logits", () => {
   });
 });
 
+describe("plan", () => {
+  const DESCRIBED = ["--bandwidth", "400GB/s", "--flops", "20T"];
+
+  test("the published model on a machine that is described: one screen, nothing measured", async () => {
+    const { exitCode, stdout, stderr } = await run(["plan", "flash", "--type", "q4_k", "--ram", "256GB", ...DESCRIBED]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout.split("\n").length).toBeLessThan(30);
+    for (const part of [
+      "310B",
+      "400 GB/s",
+      "fits, with 256K tokens",
+      "KV q8_0",
+      "8 at once",
+      "routing is taken as random",
+    ])
+      expect(stdout).toContain(part);
+  });
+
+  test("a memory that is too small: experts from the disk, or nothing at all", async () => {
+    const planned = async (ram: string) =>
+      (await run(["plan", "flash", "--type", "q4_k", "--ram", ram, ...DESCRIBED])).stdout;
+    expect(await planned("96GB")).toMatch(/larger than memory.*\n[^]*experts held[^]*--disk/);
+    expect(await planned("4GB")).toContain("too large");
+  });
+
+  test("a checkpoint on this machine, as JSON that adds up", async () => {
+    const plan = await runJson(["plan", "tiny", "--contexts", "512,1024", "--batch", "1,2"]);
+    const { model, machine, contexts } = plan as {
+      model: { bytes: number; weights: { bytes: number }[] };
+      machine: { availableBytes: number };
+      contexts: {
+        tokens: number;
+        prefill: { expected: number; low: number; high: number };
+        decode: { batch: number; memory: { fit: string }; tokensPerSecond: { expected: number } }[];
+      }[];
+    };
+    const { bytes } = await runJson(["inspect", "tiny"]);
+    expect(model.bytes).toBe((bytes as { total: number }).total);
+    expect(model.weights.reduce((sum, group) => sum + group.bytes, 0)).toBe(model.bytes);
+    expect(machine.availableBytes).toBeGreaterThan(0);
+    expect(contexts.map(({ tokens }) => tokens)).toEqual([512, 1024]);
+    for (const { prefill, decode } of contexts) {
+      expect(prefill.low).toBeLessThan(prefill.expected);
+      expect(prefill.high).toBeGreaterThan(prefill.expected);
+      expect(decode.map(({ batch }) => batch)).toEqual([1, 2]);
+      for (const { memory, tokensPerSecond } of decode) {
+        expect(memory.fit).toBe("fits");
+        expect(tokensPerSecond.expected).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  test.each([
+    [["plan", "tiny", "--type", "q4_k"], 2, "Leave --type away"],
+    [["plan", "nowhere"], 3, "Check"],
+    [["plan", "flash", "--flops", "20T"], 2, "--bandwidth"],
+    [["plan", "flash", "--bandwidth", "400Gb/s"], 2, "--help"],
+    [["plan", "tiny", "--contexts", "999999", ...DESCRIBED], 2, "--contexts"],
+    [["plan", "tiny", "--batch", "0", ...DESCRIBED], 2, "--help"],
+  ])("%j is refused with a hint", async (args, code, hint) => {
+    const { exitCode, stdout, stderr } = await run(args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: code, stdout: "" });
+    expect(partsOf(stderr).remedy).toContain(hint);
+  });
+});
+
 describe("bench and doctor", () => {
   test("bench measures every combination", async () => {
     const run = await runJson([

@@ -1,0 +1,24 @@
+// What benchmark scripts share: whether the machine is idle, and tables.
+
+import { availableParallelism, loadavg } from "node:os";
+
+/** More than a quarter of the cores at work for others spoils a comparison. */
+const BUSY_SHARE = 0.25;
+
+/** A sentence where something else is running; undefined on an idle machine. */
+export function busyWarning() {
+  const [load] = loadavg();
+  const cores = availableParallelism();
+  if (load <= BUSY_SHARE * cores) return undefined;
+  return `Warning: the load average is ${load.toFixed(2)} on ${cores} cores. Something else is running, and figures will be wrong: wait until it is below ${(BUSY_SHARE * cores).toFixed(2)}.`;
+}
+
+/** Padded, so that it is read as text as well; the first column is flush left, the others flush right. */
+export function markdownTable(header, rows) {
+  const cells = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(3, ...cells.map((row) => row[column].length)));
+  const line = (row) =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`;
+  const rule = widths.map((width, i) => (i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
+  return [line(header), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
+}
