@@ -294,7 +294,7 @@ class KernelBench implements Disposable {
     this.#end += count * bytes;
     const grid = view(this.#arena, "f32", [Math.ceil(outFeatures / 128), Math.ceil(inFeatures / SCALE_COLUMNS)]);
     const scales = dtype === "f8_e4m3" ? { scales: matrices.map(() => grid), scaleRows: 128 } : {};
-    const weight = this.#backend.prepareWeight({ dtype, outFeatures, inFeatures, matrices, ...scales });
+    const weight = this.#backend.prepareWeight({ dtype, outFeatures, inFeatures, matrices, packed: true, ...scales });
     this.#weights.push(weight);
     return weight;
   }

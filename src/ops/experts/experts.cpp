@@ -80,7 +80,8 @@ class Claims {
   int64_t claimed_ = -1, passed_ = 0;
 };
 
-constexpr int64_t CLAIM_COLUMNS = 16 * MAX_CLAIM;
+// Tiles of a claim, an even number so that its columns are whole groups of activations.
+constexpr int64_t CLAIM_TILES = 4, CLAIM_COLUMNS = 16 * CLAIM_TILES;
 
 // The operands and sizes of one call, with this thread's scratch; what lies between gate and down is shared.
 struct Call {
@@ -158,6 +159,7 @@ void multiply_down(const Call& call, const Grouping& grouping, int64_t T, int64_
   }
 }
 
+constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t num_steps(int64_t total, int64_t step) { return (total + step - 1) / step; }
 
 }  // namespace
@@ -175,21 +177,20 @@ void experts(const Args& args, Worker& worker) {
     const int64_t T = call.T - t < call.round ? call.T - t : call.round;
     grouping.assign(ids + t * K, weights + t * K, T, K);
     int64_t item;
-    // Even, so that a claim's columns are whole groups.
-    const int64_t rows = claim_size(grouping.num_groups * inner_tiles, worker) < MAX_CLAIM ? 2 : MAX_CLAIM;
-    const int64_t steps = num_steps(inner_tiles, rows);
+    const int64_t steps = num_steps(inner_tiles, CLAIM_TILES);
     while (inner.next(grouping.num_groups * steps, &item)) {
       const Grouping::Group& group = grouping.groups[item / steps];
       const QuantisedGroup* quantised = call.x_quantised == nullptr ? nullptr : call.x_quantised + t * (D / GROUP);
       const Inputs in = {x + t * D, quantised, grouping.token + group.first, group.count};
-      const int64_t begin = item % steps * rows;
-      multiply_inner(call, group, in, begin, begin + rows < inner_tiles ? begin + rows : inner_tiles);
+      const int64_t begin = item % steps * CLAIM_TILES;
+      multiply_inner(call, group, in, begin, min(begin + CLAIM_TILES, inner_tiles));
     }
     worker.barrier();
-    const int64_t columns = claim_size(down_tiles, worker);
-    while (down.next(num_steps(down_tiles, columns), &item)) {
-      const int64_t begin = item * columns, end = begin + columns < down_tiles ? begin + columns : down_tiles;
-      multiply_down(call, grouping, T, begin, end, out + t * D);
+    // Fewer at a time where there are few, so that threads end together.
+    const int64_t tiles = down_tiles >= 8 * worker.count * CLAIM_TILES ? CLAIM_TILES : 1;
+    while (down.next(num_steps(down_tiles, tiles), &item)) {
+      const int64_t begin = item * tiles;
+      multiply_down(call, grouping, T, begin, min(begin + tiles, down_tiles), out + t * D);
     }
     if (t + T < call.T) worker.barrier();
   }

@@ -16,9 +16,7 @@ void linear(const Args& args, Worker& worker) {
   const Matrix matrix(weight, 0);
   void* scratch = product_scratch(T, worker);
   int64_t begin, end;
-  while (worker.next(1, num_tiles(N), claim_size(num_tiles(N), worker), &begin, &end)) {
-    multiply(matrix, begin, end, in, out, scratch);
-  }
+  while (worker.next_share(1, num_tiles(N), &begin, &end)) multiply(matrix, begin, end, in, out, scratch);
 }
 
 }  // namespace mimo::MIMO_VARIANT

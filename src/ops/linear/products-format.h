@@ -338,37 +338,47 @@ template <class Tile, int T> struct FewCodes {
     }
   }
 
-  static void run(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,
-                  const Output& out) {
-    const QuantisedGroup* rows[T];
-    for (int j = 0; j < T; j++) rows[j] = x[j];
-    for (; begin < end; begin++) {
-      f32x16 sums[T];
-      for (f32x16& sum : sums) sum = zero();
-      const uint8_t* p = w.tile(begin);
-      for (int64_t g = 0; g < w.columns / 32;) {
+  // Tiles [tile, tile + COUNT) advance together: as many streams from memory.
+  template <int COUNT>
+  static void multiply(const Matrix& w, int64_t tile, const QuantisedGroup* const (&x)[T], int64_t t,
+                       const Output& out) {
+    f32x16 sums[COUNT][T];
+    for (auto& row : sums) for (f32x16& sum : row) sum = zero();
+    const uint8_t* block = w.tile(tile);
+    for (int64_t g = 0; g < w.columns / 32; g += Tile::SPAN / 32, block += Tile::BYTES) {
+      for (int c = 0; c < COUNT; c++) {
+        const uint8_t* p = block + c * w.tile_bytes;
         const auto context = Tile::open(p);
-        prefetch<Tile::HEADER>(p);
         p += Tile::HEADER;
-        for (int i = 0; i < Tile::SPAN / 32; i++, g++, p += Tile::STEP_BYTES) {
-          prefetch<Tile::STEP_BYTES>(p);
+        for (int i = 0; i < Tile::SPAN / 32; i++, p += Tile::STEP_BYTES) {
           constexpr int PER_GROUP = 32 / Tile::GROUP;
           const f32x16 scales = Tile::scales(context, PER_GROUP * i);
           f32x16 offsets = scales;
           if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, PER_GROUP * i);
           if constexpr (PER_GROUP == 1) {
-            add<0, 8, 2>(p, scales, offsets, rows, g, sums);
+            add<0, 8, 2>(p, scales, offsets, x, g + i, sums[c]);
           } else {
-            add<0, 4, 0>(p, scales, offsets, rows, g, sums);
+            add<0, 4, 0>(p, scales, offsets, x, g + i, sums[c]);
             if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, 2 * i + 1);
-            add<4, 8, 1>(p, Tile::scales(context, 2 * i + 1), offsets, rows, g, sums);
+            add<4, 8, 1>(p, Tile::scales(context, 2 * i + 1), offsets, x, g + i, sums[c]);
           }
         }
       }
-      const int64_t n = begin * TILE_ROWS;
-      const int count = w.rows - n < TILE_ROWS ? static_cast<int>(w.rows - n) : TILE_ROWS;
-      for (int j = 0; j < T; j++) out.put(t + j, n, sums[j], count);
     }
+    for (int c = 0; c < COUNT; c++) {
+      const int64_t n = (tile + c) * TILE_ROWS;
+      const int count = w.rows - n < TILE_ROWS ? static_cast<int>(w.rows - n) : TILE_ROWS;
+      for (int j = 0; j < T; j++) out.put(t + j, n, sums[c][j], count);
+    }
+  }
+
+  static void run(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,
+                  const Output& out) {
+    constexpr int TILES = T == 1 ? 1 : T == 2 ? 2 : 1;
+    const QuantisedGroup* rows[T];
+    for (int j = 0; j < T; j++) rows[j] = x[j];
+    for (; begin + TILES <= end; begin += TILES) multiply<TILES>(w, begin, rows, t, out);
+    for (; begin < end; begin++) multiply<1>(w, begin, rows, t, out);
   }
 };
 

@@ -39,19 +39,21 @@ constexpr int64_t FEW_T = 16;
 constexpr int64_t FLOATS_STRIDE = BLOCK + 16;
 constexpr int64_t GROUPS_STRIDE = BLOCK / GROUP;
 
+constexpr int64_t PANEL_TILES = 4;
+
 // What product_scratch holds.
 struct Scratch {
-  float* sums;                  // [MAX_CLAIM, rows of a pass, 16]
+  float* sums;                  // [PANEL_TILES, rows of a pass, 16]
   float* floats;                // [TILE_T, FLOATS_STRIDE]: a block of activations
   QuantisedGroup* quantised;    // [CODES_TILE_T, GROUPS_STRIDE], in the same place
-  float* values;                // [MAX_CLAIM, BLOCK, 16]: decoded tiles
-  CodeGroup* codes;             // [MAX_CLAIM, BLOCK / 32], in the same place
+  float* values;                // [PANEL_TILES, BLOCK, 16]: decoded tiles
+  CodeGroup* codes;             // [PANEL_TILES, BLOCK / 32], in the same place
 
-  static constexpr int64_t INPUT_BYTES = 64 << 10, PANEL_BYTES = MAX_CLAIM * BLOCK * 64;
+  static constexpr int64_t INPUT_BYTES = 64 << 10, PANEL_BYTES = PANEL_TILES * BLOCK * 64;
   static_assert(TILE_T * FLOATS_STRIDE * 4 <= INPUT_BYTES, "floats fit");
   static_assert(CODES_TILE_T * GROUPS_STRIDE * sizeof(QuantisedGroup) <= INPUT_BYTES, "groups fit");
-  static_assert(MAX_CLAIM * GROUPS_STRIDE * sizeof(CodeGroup) <= PANEL_BYTES, "codes fit");
-  static int64_t bytes(int64_t T) { return MAX_CLAIM * min(T, PASS_T) * 64 + INPUT_BYTES + PANEL_BYTES; }
+  static_assert(PANEL_TILES * GROUPS_STRIDE * sizeof(CodeGroup) <= PANEL_BYTES, "codes fit");
+  static int64_t bytes(int64_t T) { return PANEL_TILES * min(T, PASS_T) * 64 + INPUT_BYTES + PANEL_BYTES; }
 
   explicit Scratch(void* memory) {
     uint8_t* p = static_cast<uint8_t*>(memory);
@@ -226,12 +228,6 @@ void multiply_few(const Matrix& w, int64_t begin, int64_t end, const Inputs& in,
 
 }  // namespace
 
-int64_t claim_size(int64_t tiles, const Worker& worker) {
-  constexpr int64_t CLAIMS_PER_THREAD = 8;
-  const int64_t fair = tiles / (worker.count * CLAIMS_PER_THREAD);
-  return fair < 1 ? 1 : min(fair, MAX_CLAIM);
-}
-
 void* product_scratch(int64_t T, Worker& worker) { return worker.scratch(static_cast<size_t>(Scratch::bytes(T))); }
 
 void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, void* scratch) {
@@ -239,9 +235,12 @@ void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, con
   const bool codes = kernels.is_quantised && in.quantised != nullptr;
   if (w.is_packed() && in.T <= FEW_T && codes == kernels.is_quantised) return multiply_few(w, begin, end, in, out);
   const Scratch parts(scratch);
-  if (!codes) multiply_panels(Values{w, in, parts}, begin, end, out);
-  else if (kernels.group == 32) multiply_codes<32>(w, begin, end, in, out, parts);
-  else multiply_codes<16>(w, begin, end, in, out, parts);
+  for (int64_t next; begin < end; begin = next) {
+    next = min(begin + PANEL_TILES, end);
+    if (!codes) multiply_panels(Values{w, in, parts}, begin, next, out);
+    else if (kernels.group == 32) multiply_codes<32>(w, begin, next, in, out, parts);
+    else multiply_codes<16>(w, begin, next, in, out, parts);
+  }
 }
 
 }  // namespace mimo::MIMO_VARIANT

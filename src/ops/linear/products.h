@@ -71,14 +71,10 @@ inline bool is_quantised(const Weight& weight) { return format_kernels(weight.dt
 
 inline int64_t num_tiles(int64_t rows) { return (rows + 15) / 16; }
 
-constexpr int64_t MAX_CLAIM = 4;  // tiles
-// Tiles that one claim of work should hold, for `tiles` of them in all; never more than MAX_CLAIM.
-int64_t claim_size(int64_t tiles, const Worker& worker);
-
 // Scratch for `multiply` of up to T rows.
 void* product_scratch(int64_t T, Worker& worker);
 
-// Tiles [begin, end), at most MAX_CLAIM, into columns 16 * begin.. of `out` (whose data is at column 0).
+// Tiles [begin, end) into columns 16 * begin.. of `out` (whose data is at column 0).
 void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, void* scratch);
 
 }  // namespace mimo::MIMO_VARIANT
