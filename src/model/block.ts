@@ -6,7 +6,7 @@ import type { Backend, Weight } from "../backends/backend.ts";
 import { attention } from "../ops/attention/attention.ts";
 import { experts, type ExpertWeights } from "../ops/experts/experts.ts";
 import { type KvCache, kvCopy, kvWrite } from "../ops/kv-write/kv-write.ts";
-import { type Activations, linear } from "../ops/linear/linear.ts";
+import { type Activations, linear, linears } from "../ops/linear/linear.ts";
 import { rmsNorm } from "../ops/rms-norm/rms-norm.ts";
 import { rope } from "../ops/rope/rope.ts";
 import { router } from "../ops/router/router.ts";
@@ -50,20 +50,9 @@ export function runBlock(context: BlockContext, io: BlockIo): void {
 function attend(context: BlockContext, { x, weights, cache }: BlockIo): void {
   const { backend, config, workspace, activations, kv, stage } = context;
   const shape = config.attention[weights.kind];
-  const { numHeads: N, headDim: H, valueDim: U } = shape;
+  const { numHeads: N, valueDim: U } = shape;
   const T = x.shape[0] ?? 0;
-  const normed = workspace.tensor("normed", "f32", x.shape);
-  rmsNorm(backend, { x, weight: weights.inputNorm, out: normed, epsilon: config.rmsNormEpsilon });
-
-  linear(backend, {
-    x: normed,
-    weight: weights.attention.q,
-    out: workspace.tensor("q", "f32", [T, N * H]),
-    activations,
-  });
-  const q = workspace.tensor("q", "f32", [T, N, H]);
-  rope(backend, { x: q, table: context.ropeTable });
-  const { k, v } = keysAndValues(context, normed, weights);
+  const { q, k, v } = project(context, x, weights, ["q", "k", "v"]);
 
   const write = { k, v, valueScale: config.valueScale };
   if (stage === null) kvWrite(backend, { ...write, slots: kv.slots, cache });
@@ -87,34 +76,34 @@ function attend(context: BlockContext, { x, weights, cache }: BlockIo): void {
   linear(backend, { x: flat, weight: weights.attention.o, out: x, activations, accumulate: true });
 }
 
-/** Rotated keys [T, G, H] and values [T, G, U] of normed rows. */
-function keysAndValues(context: BlockContext, normed: Tensor, weights: BlockWeights): { k: Tensor; v: Tensor } {
+/** Rotated queries [T, N, H] and keys [T, G, H], and values [T, G, U], of x; only those named are computed. */
+function project(
+  context: BlockContext,
+  x: Tensor,
+  weights: BlockWeights,
+  names: readonly ("q" | "k" | "v")[],
+): Record<"q" | "k" | "v", Tensor> {
   const { backend, config, workspace, activations } = context;
-  const { numKvHeads: G, headDim: H, valueDim: U } = config.attention[weights.kind];
-  const T = normed.shape[0] ?? 0;
-  linear(backend, {
-    x: normed,
-    weight: weights.attention.k,
-    out: workspace.tensor("k", "f32", [T, G * H]),
-    activations,
+  const { numHeads: N, numKvHeads: G, headDim: H, valueDim: U } = config.attention[weights.kind];
+  const T = x.shape[0] ?? 0;
+  const normed = workspace.tensor("normed", "f32", x.shape);
+  rmsNorm(backend, { x, weight: weights.inputNorm, out: normed, epsilon: config.rmsNormEpsilon });
+  const products = names.map((name) => {
+    const weight = weights.attention[name];
+    return { weight, out: workspace.tensor(name, "f32", [T, weight.outFeatures]) };
   });
-  linear(backend, {
-    x: normed,
-    weight: weights.attention.v,
-    out: workspace.tensor("v", "f32", [T, G * U]),
-    activations,
-  });
+  linears(backend, { x: normed, products, activations });
+  const q = workspace.tensor("q", "f32", [T, N, H]);
   const k = workspace.tensor("k", "f32", [T, G, H]);
+  if (names.includes("q")) rope(backend, { x: q, table: context.ropeTable });
   rope(backend, { x: k, table: context.ropeTable });
-  return { k, v: workspace.tensor("v", "f32", [T, G, U]) };
+  return { q, k, v: workspace.tensor("v", "f32", [T, G, U]) };
 }
 
 /** Keys and values alone, for rows whose output nobody reads: `x` is left as it is. */
 export function writeKeysAndValues(context: BlockContext, { x, weights, cache }: BlockIo): void {
-  const { backend, config, workspace, kv } = context;
-  const normed = workspace.tensor("normed", "f32", x.shape);
-  rmsNorm(backend, { x, weight: weights.inputNorm, out: normed, epsilon: config.rmsNormEpsilon });
-  const { k, v } = keysAndValues(context, normed, weights);
+  const { backend, config, kv } = context;
+  const { k, v } = project(context, x, weights, ["k", "v"]);
   kvWrite(backend, { k, v, slots: kv.slots, cache, valueScale: config.valueScale });
 }
 
@@ -135,8 +124,11 @@ function dense(context: BlockContext, normed: Tensor, weights: DenseWeights, x: 
   const F = weights.gate.outFeatures;
   const gate = workspace.tensor("gate", "f32", [T, F]);
   const up = workspace.tensor("up", "f32", [T, F]);
-  linear(backend, { x: normed, weight: weights.gate, out: gate, activations });
-  linear(backend, { x: normed, weight: weights.up, out: up, activations });
+  const products = [
+    { weight: weights.gate, out: gate },
+    { weight: weights.up, out: up },
+  ];
+  linears(backend, { x: normed, products, activations });
   swiglu(backend, { gate, up, out: gate });
   linear(backend, { x: gate, weight: weights.down, out: x, activations, accumulate: true });
 }

@@ -10,7 +10,7 @@ namespace mimo {
 
 namespace {
 
-constexpr int SPINS = 50;    // about 1 µs: longer spins cost far more on a busy machine than they gain on an idle one
+constexpr int SPINS = 300;    // about 1 µs: longer spins cost far more on a busy machine than they gain on an idle one
 constexpr int YIELDS = 500;  // about 200 µs on an idle machine; on a busy one the awaited thread runs meanwhile
 
 inline void pause() {

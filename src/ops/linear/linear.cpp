@@ -1,22 +1,36 @@
-// linear: out[t, n] (+)= sum over k of x[t, k] * weight[n, k]; the contract is in linear.ts.
+// linear: out[t, n] (+)= sum over k of x[t, k] * weight[n, k], for each of some weights; the contract is in linear.ts.
 //
-// Threads claim tiles of weight rows. Results do not depend on T, on the claims or on the number of threads: see
+// Threads claim tiles of all weights' rows. Results do not depend on T, on the claims or on the number of threads: see
 // products.h.
 #include "products.h"
 
 namespace mimo::MIMO_VARIANT {
 
 void linear(const Args& args, Worker& worker) {
-  const int64_t T = args.integer(0), K = args.integer(1), N = args.integer(2);
-  const Weight& weight = *args.weights[0];
+  const int64_t T = args.integer(0), K = args.integer(1), count = args.integer(2);
   const float* x = args.tensors[0].as<const float>();
-  const bool quantised = args.integer(4) != 0 && is_quantised(weight);
+  bool quantised = false;
+  int64_t total = 0;
+  for (int64_t i = 0; i < count; i++) {
+    quantised = quantised || (args.integer(4) != 0 && is_quantised(*args.weights[i]));
+    total += num_tiles(args.weights[i]->out);
+  }
   const Inputs in = {x, quantised ? quantise_rows(x, T, K, worker, 0) : nullptr, nullptr, T};
-  const Output out = {args.tensors[1].as<float>(), N, args.integer(3) != 0};
-  const Matrix matrix(weight, 0);
   void* scratch = product_scratch(T, worker);
   int64_t begin, end;
-  while (worker.next_share(1, num_tiles(N), &begin, &end)) multiply(matrix, begin, end, in, out, scratch);
+  while (worker.next_share(1, total, &begin, &end)) {
+    int64_t first = 0;  // of the weight at hand
+    for (int64_t i = 0; i < count && first < end; i++) {
+      const Weight& weight = *args.weights[i];
+      const int64_t last = first + num_tiles(weight.out);
+      const Output out = {args.tensors[1 + i].as<float>(), weight.out, args.integer(3) != 0};
+      if (begin < last) {
+        multiply(Matrix(weight, 0), begin - first, (end < last ? end : last) - first, in, out, scratch);
+        begin = end < last ? end : last;
+      }
+      first = last;
+    }
+  }
 }
 
 }  // namespace mimo::MIMO_VARIANT

@@ -1,14 +1,24 @@
 // The definition, in float64: each weight row is decoded once and meets every input row.
 
-import type { HostArgs } from "../../backends/backend.ts";
+import type { HostArgs, HostWeight } from "../../backends/backend.ts";
 import { hostF32, hostScalars, hostWeight } from "../host.ts";
 import { quantiseActivations, takesQuantisedActivations } from "./quantise-activations.ts";
 
 export function linearReference(args: HostArgs): void {
   const x = hostF32(args, 0);
-  const out = hostF32(args, 1);
-  const weight = hostWeight(args, 0);
-  const [T, K, N, accumulate, quantised] = hostScalars(args, 5) as [number, number, number, number, number];
+  const [T, K, count, accumulate, quantised] = hostScalars(args, 5) as [number, number, number, number, number];
+  for (let i = 0; i < count; i++) {
+    multiply(x, hostWeight(args, i), hostF32(args, 1 + i), { T, K, accumulate, quantised });
+  }
+}
+
+function multiply(
+  x: Float32Array,
+  weight: HostWeight,
+  out: Float32Array,
+  { T, K, accumulate, quantised }: Readonly<Record<"T" | "K" | "accumulate" | "quantised", number>>,
+): void {
+  const N = weight.outFeatures;
   const round = quantised === 1 && takesQuantisedActivations(weight.dtype);
   const rows = Array.from({ length: T }, (_, t) => {
     const row = x.subarray(t * K, (t + 1) * K);

@@ -1,6 +1,7 @@
 // Linear: out[t, n] (+)= Σ_k x[t, k] · weight[n, k].
 //
-// x [T, K], weight [N, K] of any weight dtype, out [T, N]. With `accumulate` the product is added to out, which is
+// x [T, K], weight [N, K] of any weight dtype, out [T, N]. `linears` takes one x through several weights in one command:
+// threads share the work of all, and x is rounded once. With `accumulate` the product is added to out, which is
 // how blocks add to the residual stream.
 // `activations` says how x meets a quantised weight:
 //   exact      f32 activations times decoded weights; always so for f32, f16, bf16 and f8_e4m3 weights.
@@ -17,7 +18,7 @@ import { linearReference } from "./linear.reference.ts";
 
 export type Activations = "exact" | "quantised";
 
-/** tensors [x, out] · weights [weight] · scalars [T, K, N, accumulate, quantisedActivations] */
+/** tensors [x, out…] · weights [weight…] · scalars [T, K, number of weights, accumulate, quantisedActivations] */
 export const LINEAR: Kernel = { name: "linear", reference: linearReference };
 
 export function linear(
@@ -30,14 +31,32 @@ export function linear(
     readonly accumulate?: boolean;
   },
 ): void {
-  const { x, weight, out, activations = "exact", accumulate = false } = args;
-  assert(weight.numMatrices === 1, `linear: the weight holds ${weight.numMatrices} matrices, expected 1`);
-  const K = weight.inFeatures;
-  const N = weight.outFeatures;
-  const { T } = bindShapes<"T">("linear", [
-    ["x", x, "f32", "T", K],
-    ["out", out, "f32", "T", N],
+  const { weight, out, ...rest } = args;
+  linears(backend, { ...rest, products: [{ weight, out }] });
+}
+
+export function linears(
+  backend: Backend,
+  args: {
+    readonly x: Tensor;
+    readonly products: readonly { readonly weight: Weight; readonly out: Tensor }[];
+    readonly activations?: Activations;
+    readonly accumulate?: boolean;
+  },
+): void {
+  const { x, products, activations = "exact", accumulate = false } = args;
+  const outs = products.map(({ out }) => out);
+  const weights = products.map(({ weight }) => weight);
+  const odd = weights.find(({ numMatrices }) => numMatrices !== 1);
+  assert(odd === undefined, () => `linear: a weight holds ${odd?.numMatrices} matrices, expected 1`);
+  const { T, K } = bindShapes<"T" | "K">("linear", [
+    ["x", x, "f32", "T", "K"],
+    ...outs.map((out, i) => ["out", out, "f32", "T", weights[i]?.outFeatures ?? 0] as const),
   ]);
-  const scalars = [T, K, N, accumulate ? 1 : 0, activations === "quantised" ? 1 : 0];
-  backend.run(LINEAR, { tensors: [x, out], weights: [weight], scalars });
+  assert(
+    weights.every(({ inFeatures }) => inFeatures === K),
+    () => `linear: x has ${K} columns, a weight ${weights.map(({ inFeatures }) => inFeatures).join(", ")}`,
+  );
+  const scalars = [T, K, weights.length, accumulate ? 1 : 0, activations === "quantised" ? 1 : 0];
+  backend.run(LINEAR, { tensors: [x, ...outs], weights, scalars });
 }
