@@ -4,6 +4,7 @@ import type { AttentionKind, AttentionShape, ModelConfig } from "../model/config
 import type { MachineSpeed, ProductOp } from "../model/cost.ts";
 import { kvRowWidth } from "../ops/kv-write/kv-write.ts";
 import type { Activations } from "../ops/linear/linear.ts";
+import { packedBytes } from "../model/packing.ts";
 import { takesQuantisedActivations } from "../ops/linear/quantise-activations.ts";
 import { type DType, DTYPES, type KvDType } from "../tensor/dtype.ts";
 import { defined } from "../util/assert.ts";
@@ -122,7 +123,7 @@ function describedAt(
   return {
     product: (_, dtype, rows) => {
       const isInt8 = activations === "quantised" && takesQuantisedActivations(dtype);
-      return Math.max(reading(elementBytes(dtype)), isInt8 ? int8(rows) : f32(rows));
+      return Math.max(reading(packedBytes(dtype, elementBytes(dtype))), isInt8 ? int8(rows) : f32(rows));
     },
     attention: (kind, rows) => {
       const shape = config.attention[kind];

@@ -1,7 +1,7 @@
 // What a model needs of a machine and how fast it will run there: sizes and speeds from the model of cost.
 //
-// Weights are mapped from their files, so a model may be larger than the memory: then experts come from the disk as far
-// as memory does not hold them, and everything else has to stay. Arithmetic only; measuring is done elsewhere.
+// A model may be larger than the memory: then experts come from the disk as far as memory does not hold them, and
+// everything else has to stay. Arithmetic only; measuring is done elsewhere.
 
 import { cacheSizes, sequenceBytes } from "../cache/geometry.ts";
 import { cacheGeometry } from "../engine/model-runner.ts";
@@ -16,7 +16,9 @@ import {
   prefillSeconds,
   trunkPass,
   weightBytesRead,
+  type WeightGroup,
 } from "../model/cost.ts";
+import { packedBytes } from "../model/packing.ts";
 import type { KvDType } from "../tensor/dtype.ts";
 import { defined } from "../util/assert.ts";
 import type { SpeedRange } from "./machine-speed.ts";
@@ -129,9 +131,14 @@ function planDecode(model: CostModel, options: PlanOptions, tokens: number, batc
 }
 
 function planMemory(model: CostModel, options: PlanOptions, tokens: number, batch: number): MemoryPlan {
-  const sum = (of: CostModel["weights"]): number => of.reduce((total, { bytes }) => total + bytes, 0);
-  const experts = sum(model.weights.filter(({ part }) => part === "experts"));
-  const resident = sum(model.weights) - experts + batch * kvBytes(model, options.kvDType, tokens) + PROGRAM_BYTES;
+  const isExperts = ({ part }: WeightGroup): boolean => part === "experts";
+  const sum = (of: readonly WeightGroup[], size: (group: WeightGroup) => number): number =>
+    of.reduce((total, group) => total + size(group), 0);
+  // Experts that do not fit are kept as they are in the file; the rest is packed.
+  const experts = sum(model.weights.filter(isExperts), ({ bytes }) => bytes);
+  const others = model.weights.filter((group) => !isExperts(group));
+  const rest = sum(others, ({ dtype, bytes }) => packedBytes(dtype, bytes));
+  const resident = rest + batch * kvBytes(model, options.kvDType, tokens) + PROGRAM_BYTES;
   const room = options.memoryBytes - resident;
   const hitShare = Math.max(0, Math.min(1, experts === 0 ? 1 : room / experts));
   const fit = room < 0 ? "too large" : hitShare < 1 ? "experts from disk" : "fits";

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, it } from "vitest";
+import { packedBytes } from "../../model/packing.ts";
+import { type DType, DTYPES, rowBytes } from "../../tensor/dtype.ts";
 import { type Memory, type Tensor, view } from "../../tensor/tensor.ts";
 import { MimoError } from "../../util/errors.ts";
 import type { Backend, Kernel } from "../backend.ts";
@@ -186,6 +188,27 @@ describe.skipIf(!status.isAvailable)("the CPU backend", () => {
     backend.freeWeight(weight);
     expect(backend.stats()).toEqual({ memories: 0, weights: 0, allocatedBytes: 0 });
   });
+
+  it.each((Object.keys(DTYPES) as DType[]).filter((dtype) => dtype !== "i32"))(
+    "packs %s into as many bytes as are planned",
+    (dtype) => {
+      const backend = create();
+      const bytes = rowBytes(dtype, 512)! * 16;
+      const memory = backend.alloc(bytes);
+      const scales = view(backend.alloc(16), "f32", [1, 4]);
+      const weight = backend.prepareWeight({
+        dtype,
+        outFeatures: 16,
+        inFeatures: 512,
+        matrices: [view(memory, dtype, [16, 512])],
+        packed: true,
+        ...(dtype === "f8_e4m3" ? { scales: [scales], scaleRows: 128 } : {}),
+      });
+      const before = backend.stats().allocatedBytes - bytes - 16;
+      expect(weight.isPacked).toBe(true);
+      expect(before).toBeCloseTo(packedBytes(dtype, bytes), 6);
+    },
+  );
 
   it.each([
     ["a code that is not a number", 0x7f, 1],

@@ -257,12 +257,6 @@ template <class Format> void panel_codes(const Matrix& w, int64_t n, int64_t k, 
 
 // ---- Few rows.
 
-// Memory this far ahead of what is read is asked for: the units are too busy for the hardware's own prefetching.
-constexpr int AHEAD = 4096;
-template <int BYTES> MIMO_INLINE void prefetch(const uint8_t* p) {
-  for (int i = 0; i < BYTES; i += 64) __builtin_prefetch(p + AHEAD + i);
-}
-
 template <class Tile, int T> struct FewFloats {
   // Tiles that advance together: one chain of fused steps alone would wait for each step's result.
   static constexpr int TILES = T == 1 ? 4 : T == 2 ? 2 : 1;
@@ -338,7 +332,7 @@ template <class Tile, int T> struct FewCodes {
     }
   }
 
-  // Tiles [tile, tile + COUNT) advance together: as many streams from memory.
+  // Tiles [tile, tile + COUNT) advance together, so that several rows of activations are fetched once for all of them.
   template <int COUNT>
   static void multiply(const Matrix& w, int64_t tile, const QuantisedGroup* const (&x)[T], int64_t t,
                        const Output& out) {
@@ -374,7 +368,7 @@ template <class Tile, int T> struct FewCodes {
 
   static void run(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,
                   const Output& out) {
-    constexpr int TILES = T == 1 ? 1 : T == 2 ? 2 : 1;
+    constexpr int TILES = T <= 2 ? 1 : 2;
     const QuantisedGroup* rows[T];
     for (int j = 0; j < T; j++) rows[j] = x[j];
     for (; begin + TILES <= end; begin += TILES) multiply<TILES>(w, begin, rows, t, out);

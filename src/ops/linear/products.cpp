@@ -30,7 +30,7 @@ constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 // Rows of activations whose sums stay in registers.
 constexpr int TILE_T = NUM_REGISTERS >= 32 ? 12 : 6;
 constexpr int CODES_TILE_T = NUM_REGISTERS >= 32 ? 8 : 3;
-constexpr int64_t BLOCK = 512;  // columns; a multiple of 256
+constexpr int64_t BLOCK = 1024;  // columns; a multiple of 256
 // Rows whose sums wait in memory; up to so many meet packed tiles directly, MAX_FEW at a time.
 constexpr int64_t PASS_T = 512;
 constexpr int64_t FEW_T = 16;
@@ -49,7 +49,7 @@ struct Scratch {
   float* values;                // [PANEL_TILES, BLOCK, 16]: decoded tiles
   CodeGroup* codes;             // [PANEL_TILES, BLOCK / 32], in the same place
 
-  static constexpr int64_t INPUT_BYTES = 64 << 10, PANEL_BYTES = PANEL_TILES * BLOCK * 64;
+  static constexpr int64_t INPUT_BYTES = 128 << 10, PANEL_BYTES = PANEL_TILES * BLOCK * 64;
   static_assert(TILE_T * FLOATS_STRIDE * 4 <= INPUT_BYTES, "floats fit");
   static_assert(CODES_TILE_T * GROUPS_STRIDE * sizeof(QuantisedGroup) <= INPUT_BYTES, "groups fit");
   static_assert(PANEL_TILES * GROUPS_STRIDE * sizeof(CodeGroup) <= PANEL_BYTES, "codes fit");
