@@ -7,7 +7,7 @@ import type { Backend, FetchStats } from "../backends/backend.ts";
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Activations } from "../ops/linear/linear.ts";
-import type { Packing } from "../model/packing.ts";
+import type { BindOptions } from "../model/weight-binder.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import type { KvDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -19,7 +19,7 @@ import { type PlannedRows, Scheduler } from "./scheduler.ts";
 import { Sequence, type SequenceOutput, type SequenceRequest } from "./sequence.ts";
 import { type MtpMode, Speculator } from "./speculator.ts";
 
-export interface EngineOptions {
+export interface EngineOptions extends BindOptions {
   /** Tokens that all sequences together can hold. */
   readonly maxTokens: number;
   readonly maxSequences: number;
@@ -28,8 +28,6 @@ export interface EngineOptions {
   readonly kvDType: KvDType;
   readonly activations: Activations;
   readonly mtpMode: MtpMode;
-  /** Which weights are copied to be read faster; see model/packing.ts. */
-  readonly packing: Packing;
   /** Tokens of the tokenizer; ids from here to the model's vocabulary size are padding. Default: all are real. */
   readonly numTokens?: number | undefined;
 }
@@ -48,7 +46,6 @@ export class Engine implements Disposable {
     checkpoint: Checkpoint,
     options: EngineOptions,
     now: () => number = () => performance.now(),
-    onPacked?: (bytes: number) => void,
   ) {
     this.options = options;
     this.#now = now;
@@ -60,7 +57,7 @@ export class Engine implements Disposable {
       maxRows: Math.max(options.maxRows, options.maxSequences * RING_SLACK),
       activations: options.activations,
       packing: options.packing,
-      onPacked,
+      onPacked: options.onPacked,
       numTokens: options.numTokens,
     });
     this.#scheduler = new Scheduler(this.runner.cache, options);

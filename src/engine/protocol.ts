@@ -19,7 +19,7 @@ export interface WorkerOptions {
   readonly packing: Packing | undefined;
   /** See PlacementOptions. */
   readonly expertMemory?: number | undefined;
-  readonly engine: Omit<EngineOptions, "maxTokens" | "packing"> & {
+  readonly engine: Omit<EngineOptions, "maxTokens" | "packing" | "onPacked"> & {
     /** Undefined: the model's own context, as far as DEFAULT_CONTEXT. */
     readonly maxTokens: number | undefined;
   };

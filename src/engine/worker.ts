@@ -5,12 +5,12 @@
 
 import { freemem } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Backend } from "../backends/backend.ts";
+import type { Backend, Weight } from "../backends/backend.ts";
 import { createCpuBackend } from "../backends/cpu/native.ts";
 import { createReferenceBackend } from "../backends/reference/reference.ts";
 import { cacheSizes } from "../cache/geometry.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
-import { choosePacking, weightSizes } from "../model/packing.ts";
+import { choosePacking, packedBytes, weightSizes } from "../model/packing.ts";
 import { parseConfig } from "../model/parse-config.ts";
 import { defined } from "../util/assert.ts";
 import { toMimoError } from "../util/errors.ts";
@@ -58,9 +58,9 @@ class EngineWorker {
     const packing = choosePacking(sizes, availableBytes, options);
     const total = packing === "all" ? sizes.dense + sizes.experts : sizes.dense;
     let done = 0;
-    const onPacked = (bytes: number): void => send({ type: "loading", done: (done += bytes), total });
-    const engineOptions = { ...options.engine, maxTokens, packing };
-    this.#engine = new Engine(this.#backend, this.#checkpoint, engineOptions, undefined, onPacked);
+    const onPacked = ({ dtype, byteLength }: Weight): void =>
+      send({ type: "loading", done: (done += packedBytes(dtype, byteLength)), total });
+    this.#engine = new Engine(this.#backend, this.#checkpoint, { ...options.engine, maxTokens, packing, onPacked });
     const warnings = placeWeights(this.#backend, this.#engine.runner.model.weights, {
       expertMemory: options.expertMemory,
       availableBytes,

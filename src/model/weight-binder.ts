@@ -21,9 +21,9 @@ export interface ScaleGrid {
 }
 
 export interface BindOptions {
+  /** Which weights are copied to be read faster; see packing.ts. */
   readonly packing: Packing;
-  /** Called with the bytes of every matrix that was packed. */
-  readonly onPacked?: ((bytes: number) => void) | undefined;
+  readonly onPacked?: ((weight: Weight) => void) | undefined;
 }
 
 export class WeightBinder extends TensorLookup implements Disposable {
@@ -134,7 +134,7 @@ export class WeightBinder extends TensorLookup implements Disposable {
         : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
     this.weights.push(weight);
-    if (packed) this.#options.onPacked?.(weight.byteLength);
+    if (packed) this.#options.onPacked?.(weight);
     return weight;
   }
 

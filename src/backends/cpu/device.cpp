@@ -151,14 +151,13 @@ uint8_t* Device::allocate_tiles(size_t bytes, std::shared_ptr<Memory>* block) {
 }
 
 bool Device::pack_weight(double id) {
-  constexpr int64_t TILE_ROWS = 16;
   const std::shared_ptr<PreparedWeight>* found = weights_.find(id);
   if (found == nullptr) throw Failure("invalid_argument", "The weight id names no weight, or one that was freed.");
   PreparedWeight& prepared = **found;
   check_maps();
   Weight packed = prepared.weight;
   packed.tile_bytes = variant_.tile_bytes(packed.dtype, packed.in);
-  const size_t matrix_bytes = static_cast<size_t>((packed.out + TILE_ROWS - 1) / TILE_ROWS * packed.tile_bytes);
+  const size_t matrix_bytes = static_cast<size_t>(num_tiles(packed.out) * packed.tile_bytes);
   std::shared_ptr<Memory> block;
   const uint8_t* tiles = allocate_tiles(matrix_bytes * prepared.matrices.size(), &block);
   std::vector<const uint8_t*> matrices;

@@ -34,12 +34,14 @@ struct Tensor {
 
 class FetchedMatrices;
 
+constexpr int64_t TILE_ROWS = 16;  // of a packed matrix, see src/ops/linear/tile.h
+
 // Matrices [out, in] of one dtype; see WeightSource in src/backends/backend.ts.
 struct Weight {
   DType dtype;
   int64_t num_matrices, out, in;
   int64_t row_bytes;
-  int64_t tile_bytes;  // of sixteen rows where the matrices are packed into tiles (src/ops/linear/tile.h), else 0
+  int64_t tile_bytes;  // of TILE_ROWS rows where the matrices are packed into tiles, else 0
   const uint8_t* const* matrices;  // [num_matrices]
   const float* const* scales;      // [num_matrices], or null where the dtype carries its own scales
   int64_t scale_rows;              // matrix rows that share a row of scales
@@ -59,6 +61,9 @@ struct Args {
 // (matrix-cache.cpp).
 void fetch_matrices(const Weight* const* weights, int64_t num_weights, const int32_t* ids, int64_t num_ids,
                     bool is_guess);
+
+// Tiles that hold so many rows.
+MIMO_INLINE int64_t num_tiles(int64_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
 
 class ThreadPool;
 

@@ -102,7 +102,6 @@ inline f32x16 u8_to_f32(__m128i a) {
 inline f32x16 load_f16(const uint16_t* p) { return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 8))}; }
 inline f32x16 load_bf16(const uint16_t* p) { return {bf16_to_f32(load_128(p)), bf16_to_f32(load_128(p + 8))}; }
 inline f32x16 load_i8(const int8_t* p) { return i8_to_f32(load_128(p)); }
-inline f32x16 load_u8(const uint8_t* p) { return u8_to_f32(load_128(p)); }
 inline f32x16 load_f8(const uint8_t* p, float scale) {
   const __m256i code = _mm256_cvtepi8_epi16(load_128(p));
   const __m256i magnitude = _mm256_and_si256(_mm256_slli_epi16(code, 7), _mm256_set1_epi16(0x3f80));

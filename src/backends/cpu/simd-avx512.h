@@ -82,9 +82,6 @@ inline f32x16 load_bf16(const uint16_t* p) {
 inline f32x16 load_i8(const int8_t* p) {
   return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
 }
-inline f32x16 load_u8(const uint8_t* p) {
-  return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
-}
 // E4M3FN times a scale, rounded once. The magnitude's bits, moved to where a half keeps them, read as the value / 256;
 // 0x7f and 0xff are NaN.
 inline f32x16 load_f8(const uint8_t* p, float scale) {

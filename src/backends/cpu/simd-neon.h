@@ -149,7 +149,6 @@ inline f32x16 u8_to_f32(uint8x16_t a) {
   return {{vcvtq_f32_u32(vmovl_u16(vget_low_u16(lo))), vcvtq_f32_u32(vmovl_high_u16(lo)),
            vcvtq_f32_u32(vmovl_u16(vget_low_u16(hi))), vcvtq_f32_u32(vmovl_high_u16(hi))}};
 }
-inline f32x16 load_u8(const uint8_t* p) { return u8_to_f32(vld1q_u8(p)); }
 inline uint16x8_t f8_to_half(int16x8_t code) {
   const uint16x8_t bits = vreinterpretq_u16_s16(code), all = vdupq_n_u16(0x3f80);
   const uint16x8_t magnitude = vandq_u16(vshlq_n_u16(bits, 7), all);

@@ -57,12 +57,6 @@ inline f32x16 load_f8_n(const uint8_t* p, int n, float scale) {
   return load_f8(lanes, scale);
 }
 
-inline f32x16 load_i8_n(const int8_t* p, int n) {
-  alignas(16) int8_t lanes[16] = {};
-  memcpy(lanes, p, static_cast<size_t>(n));
-  return load_i8(lanes);
-}
-
 inline void store_f16_n(uint16_t* p, f32x16 a, int n) {
   alignas(32) uint16_t lanes[16];
   store_f16(lanes, a);

@@ -6,6 +6,7 @@
 // output: whoever has a column block multiplies it for every slot and adds a token's experts in ascending order.
 // Tokens pass in rounds when their slots would need too much memory; rounds change no bit.
 #include "../linear/products.h"
+#include "rows.h"
 
 namespace mimo::MIMO_VARIANT {
 
@@ -81,7 +82,7 @@ class Claims {
 };
 
 // Tiles of a claim, an even number so that its columns are whole groups of activations.
-constexpr int64_t CLAIM_TILES = 4, CLAIM_COLUMNS = 16 * CLAIM_TILES;
+constexpr int64_t CLAIM_TILES = 4, CLAIM_COLUMNS = TILE_ROWS * CLAIM_TILES;
 
 // The operands and sizes of one call, with this thread's scratch; what lies between gate and down is shared.
 struct Call {
@@ -120,7 +121,7 @@ struct Call {
 
 // Tiles [begin, end) of inner, the first on a whole group of 32, for one expert's slots.
 void multiply_inner(const Call& call, const Grouping::Group& group, const Inputs& in, int64_t begin, int64_t end) {
-  const int64_t column = 16 * begin, columns = (16 * end < call.F ? 16 * end : call.F) - column;
+  const int64_t column = TILE_ROWS * begin, columns = min_of(TILE_ROWS * end, call.F) - column;
   const Matrix gate(call.gate, group.expert), up(call.up, group.expert);
   multiply(gate, begin, end, in, {call.first - column, CLAIM_COLUMNS, false}, call.products);
   multiply(up, begin, end, in, {call.second - column, CLAIM_COLUMNS, false}, call.products);
@@ -139,7 +140,7 @@ void multiply_inner(const Call& call, const Grouping::Group& group, const Inputs
 
 // Columns of tiles [begin, end) of the output for the round's tokens.
 void multiply_down(const Call& call, const Grouping& grouping, int64_t T, int64_t begin, int64_t end, float* out) {
-  const int64_t column = 16 * begin, columns = (16 * end < call.D ? 16 * end : call.D) - column;
+  const int64_t column = TILE_ROWS * begin, columns = min_of(TILE_ROWS * end, call.D) - column;
   memset(call.first, 0, static_cast<size_t>(T * CLAIM_COLUMNS) * sizeof(float));
   for (int64_t g = 0; g < grouping.num_groups; g++) {
     const Grouping::Group& group = grouping.groups[g];
@@ -159,7 +160,6 @@ void multiply_down(const Call& call, const Grouping& grouping, int64_t T, int64_
   }
 }
 
-constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t num_steps(int64_t total, int64_t step) { return (total + step - 1) / step; }
 
 }  // namespace
@@ -174,7 +174,7 @@ void experts(const Args& args, Worker& worker) {
   Grouping grouping(call.gate.num_matrices, call.round * K, worker);
   Claims inner(worker, 1), down(worker, 2);
   for (int64_t t = 0; t < call.T; t += call.round) {
-    const int64_t T = call.T - t < call.round ? call.T - t : call.round;
+    const int64_t T = min_of(call.T - t, call.round);
     grouping.assign(ids + t * K, weights + t * K, T, K);
     int64_t item;
     const int64_t steps = num_steps(inner_tiles, CLAIM_TILES);
@@ -183,14 +183,14 @@ void experts(const Args& args, Worker& worker) {
       const QuantisedGroup* quantised = call.x_quantised == nullptr ? nullptr : call.x_quantised + t * (D / GROUP);
       const Inputs in = {x + t * D, quantised, grouping.token + group.first, group.count};
       const int64_t begin = item % steps * CLAIM_TILES;
-      multiply_inner(call, group, in, begin, min(begin + CLAIM_TILES, inner_tiles));
+      multiply_inner(call, group, in, begin, min_of(begin + CLAIM_TILES, inner_tiles));
     }
     worker.barrier();
     // Fewer at a time where there are few, so that threads end together.
     const int64_t tiles = down_tiles >= 8 * worker.count * CLAIM_TILES ? CLAIM_TILES : 1;
     while (down.next(num_steps(down_tiles, tiles), &item)) {
       const int64_t begin = item * tiles;
-      multiply_down(call, grouping, T, begin, min(begin + tiles, down_tiles), out + t * D);
+      multiply_down(call, grouping, T, begin, min_of(begin + tiles, down_tiles), out + t * D);
     }
     if (t + T < call.T) worker.barrier();
   }

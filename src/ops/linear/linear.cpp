@@ -3,6 +3,7 @@
 // Threads claim tiles of all weights' rows. Results do not depend on T, on the claims or on the number of threads: see
 // products.h.
 #include "products.h"
+#include "rows.h"
 
 namespace mimo::MIMO_VARIANT {
 
@@ -25,8 +26,9 @@ void linear(const Args& args, Worker& worker) {
       const int64_t last = first + num_tiles(weight.out);
       const Output out = {args.tensors[1 + i].as<float>(), weight.out, args.integer(3) != 0};
       if (begin < last) {
-        multiply(Matrix(weight, 0), begin - first, (end < last ? end : last) - first, in, out, scratch);
-        begin = end < last ? end : last;
+        const int64_t here = min_of(end, last);
+        multiply(Matrix(weight, 0), begin - first, here - first, in, out, scratch);
+        begin = here;
       }
       first = last;
     }

@@ -14,7 +14,7 @@ void pack(const Args& args, Worker& worker) {
   while (worker.next(0, source.num_matrices * tiles, 1, &begin, &end)) {
     const int64_t index = begin / tiles, tile = begin % tiles;
     uint8_t* out = const_cast<uint8_t*>(Matrix(target, index).tile(tile));
-    if (!kernels.pack(Matrix(source, index), tile * 16, out)) *args.tensors[0].as<volatile int32_t>() = 1;
+    if (!kernels.pack(Matrix(source, index), tile * TILE_ROWS, out)) *args.tensors[0].as<volatile int32_t>() = 1;
   }
 }
 

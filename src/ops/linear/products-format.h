@@ -257,6 +257,13 @@ template <class Format> void panel_codes(const Matrix& w, int64_t n, int64_t k, 
 
 // ---- Few rows.
 
+// What rows t.. of activations gave with a tile, of which the last may hold fewer rows of the matrix.
+template <int T>
+MIMO_INLINE void put_tile(const Matrix& w, int64_t tile, int64_t t, const f32x16 (&sums)[T], const Output& out) {
+  const int64_t n = tile * TILE_ROWS, left = w.rows - n;
+  for (int j = 0; j < T; j++) out.put(t + j, n, sums[j], static_cast<int>(left < TILE_ROWS ? left : TILE_ROWS));
+}
+
 template <class Tile, int T> struct FewFloats {
   // Tiles that advance together: one chain of fused steps alone would wait for each step's result.
   static constexpr int TILES = T == 1 ? 4 : T == 2 ? 2 : 1;
@@ -293,11 +300,7 @@ template <class Tile, int T> struct FewFloats {
       }
       step(context, values, 0);
     }
-    for (int i = 0; i < COUNT; i++) {
-      const int64_t n = (tile + i) * TILE_ROWS;
-      const int count = w.rows - n < TILE_ROWS ? static_cast<int>(w.rows - n) : TILE_ROWS;
-      for (int j = 0; j < T; j++) out.put(t + j, n, sums[i][j], count);
-    }
+    for (int i = 0; i < COUNT; i++) put_tile(w, tile + i, t, sums[i], out);
   }
 
   static void run(const Matrix& w, int64_t begin, int64_t end, const float* const* x, int64_t t, const Output& out) {
@@ -359,11 +362,7 @@ template <class Tile, int T> struct FewCodes {
         }
       }
     }
-    for (int c = 0; c < COUNT; c++) {
-      const int64_t n = (tile + c) * TILE_ROWS;
-      const int count = w.rows - n < TILE_ROWS ? static_cast<int>(w.rows - n) : TILE_ROWS;
-      for (int j = 0; j < T; j++) out.put(t + j, n, sums[c][j], count);
-    }
+    for (int c = 0; c < COUNT; c++) put_tile(w, tile + c, t, sums[c], out);
   }
 
   static void run(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,

@@ -4,6 +4,8 @@
 // it in the first; sums wait in memory between blocks, which changes no bit.
 #include "products.h"
 
+#include "rows.h"
+
 namespace mimo::MIMO_VARIANT {
 
 struct F32; struct F16; struct BF16; struct F8_E4M3;
@@ -24,8 +26,6 @@ const FormatKernels& format_kernels(DType dtype) {
 }
 
 namespace {
-
-constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Rows of activations whose sums stay in registers.
 constexpr int TILE_T = NUM_REGISTERS >= 32 ? 12 : 6;
@@ -53,7 +53,7 @@ struct Scratch {
   static_assert(TILE_T * FLOATS_STRIDE * 4 <= INPUT_BYTES, "floats fit");
   static_assert(CODES_TILE_T * GROUPS_STRIDE * sizeof(QuantisedGroup) <= INPUT_BYTES, "groups fit");
   static_assert(PANEL_TILES * GROUPS_STRIDE * sizeof(CodeGroup) <= PANEL_BYTES, "codes fit");
-  static int64_t bytes(int64_t T) { return PANEL_TILES * min(T, PASS_T) * 64 + INPUT_BYTES + PANEL_BYTES; }
+  static int64_t bytes(int64_t T) { return PANEL_TILES * min_of(T, PASS_T) * 64 + INPUT_BYTES + PANEL_BYTES; }
 
   explicit Scratch(void* memory) {
     uint8_t* p = static_cast<uint8_t*>(memory);
@@ -184,11 +184,11 @@ template <class Panel> void multiply_panels(const Panel& panel, int64_t begin, i
   const Matrix& w = panel.w;
   const int64_t T = panel.in.T;
   for (int64_t pass = 0; pass < T; pass += PASS_T) {
-    const int64_t rows = min(PASS_T, T - pass);
+    const int64_t rows = min_of(PASS_T, T - pass);
     float* sums = panel.scratch.sums;  // [end - begin, rows, 16]
     memset(sums, 0, static_cast<size_t>((end - begin) * rows) * 64);
     for (int64_t k = 0; k < w.columns; k += BLOCK) {
-      const int64_t count = min(BLOCK, w.columns - k);
+      const int64_t count = min_of(BLOCK, w.columns - k);
       for (int64_t tile = begin; tile < end; tile++) panel.fill(tile, tile - begin, k, count);
       each_tile(rows, Panel::TILE, [&](int64_t first, int num) {
         panel.copy_inputs(pass + first, num, k, count);
@@ -197,7 +197,7 @@ template <class Panel> void multiply_panels(const Panel& panel, int64_t begin, i
     }
     for (int64_t i = 0; i < end - begin; i++) {
       const int64_t n = (begin + i) * 16;
-      const int count = static_cast<int>(min(16, w.rows - n));
+      const int count = static_cast<int>(min_of(16, w.rows - n));
       for (int64_t t = 0; t < rows; t++) out.put(pass + t, n, load(sums + (i * rows + t) * 16), count);
     }
   }
@@ -213,7 +213,7 @@ void multiply_codes(const Matrix& w, int64_t begin, int64_t end, const Inputs& i
 void multiply_few(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out) {
   const FormatKernels& kernels = format_kernels(w.dtype);
   for (int64_t t = 0; t < in.T; t += MAX_FEW) {
-    const int64_t T = min(MAX_FEW, in.T - t);
+    const int64_t T = min_of(MAX_FEW, in.T - t);
     if (kernels.is_quantised) {
       const QuantisedGroup* x[MAX_FEW];
       for (int64_t i = 0; i < T; i++) x[i] = in.quantised + in.row(t + i) * (w.columns / GROUP);
@@ -236,7 +236,7 @@ void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, con
   if (w.is_packed() && in.T <= FEW_T && codes == kernels.is_quantised) return multiply_few(w, begin, end, in, out);
   const Scratch parts(scratch);
   for (int64_t next; begin < end; begin = next) {
-    next = min(begin + PANEL_TILES, end);
+    next = min_of(begin + PANEL_TILES, end);
     if (!codes) multiply_panels(Values{w, in, parts}, begin, next, out);
     else if (kernels.group == 32) multiply_codes<32>(w, begin, next, in, out, parts);
     else multiply_codes<16>(w, begin, next, in, out, parts);

@@ -69,8 +69,6 @@ struct FormatKernels {
 const FormatKernels& format_kernels(DType dtype);
 inline bool is_quantised(const Weight& weight) { return format_kernels(weight.dtype).is_quantised; }
 
-inline int64_t num_tiles(int64_t rows) { return (rows + 15) / 16; }
-
 // Scratch for `multiply` of up to T rows.
 void* product_scratch(int64_t T, Worker& worker);
 

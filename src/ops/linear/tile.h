@@ -11,7 +11,6 @@
 
 namespace mimo::MIMO_VARIANT {
 
-constexpr int TILE_ROWS = 16;
 constexpr int QUAD_BYTES = 4 * TILE_ROWS;
 
 // ---- Float tiles: value<I>(context, p) is column I of the four at p.
