@@ -1,12 +1,13 @@
 // Speed of the weight product alone: GB/s of weights read and GFLOP/s, by dtype and rows of activations.
 //
-//   node --import ./scripts/ts-loader.mjs bench/linear.ts [dtype,…] [rows,…] [--mapped] [--columns 1024]
+//   node --import ./scripts/ts-loader.mjs bench/linear.ts [dtype,…] [rows,…] [--mapped] [--columns 1024] [--activations int8]
 //
 // Weights are random bytes, in matrices of 2048 rows, together larger than the caches, so that each product reads memory.
 
 import { parseArgs } from "node:util";
 import { createCpuBackend } from "../src/backends/cpu/native.ts";
 import { linear } from "../src/ops/linear/linear.ts";
+import type { Activations } from "../src/ops/linear/quantise-activations.ts";
 import { type DType, rowBytes } from "../src/tensor/dtype.ts";
 import { view } from "../src/tensor/tensor.ts";
 
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
   options: {
     mapped: { type: "boolean", default: false },
     columns: { type: "string", default: "1024" },
+    activations: { type: "string", default: "int16" },
     threads: { type: "string" },
   },
 });
@@ -23,6 +25,7 @@ const dtypes = (
 ).split(",");
 const rows = (positionals[1] ?? "1,2,4,8,16,64,512").split(",").map(Number);
 const K = Number(values.columns);
+const activations = values.activations as Activations;
 const N = 2048;
 const BYTES = 256 << 20;
 
@@ -64,7 +67,7 @@ for (const dtype of dtypes as DType[]) {
     backend.upload(x, new Uint8Array(Float32Array.from({ length: T * K }, (_, i) => Math.sin(i)).buffer));
     const used = T >= 64 ? weights.slice(0, Math.max(1, Math.floor((weights.length * 16) / T))) : weights;
     const run = backend.record(() => {
-      for (const weight of used) linear(backend, { x, weight, out, activations: "quantised" });
+      for (const weight of used) linear(backend, { x, weight, out, activations });
     });
     backend.sync();
     let best = Infinity;

@@ -31,7 +31,7 @@ for (const T of rows) {
     maxSequences: 1,
     maxRows: T,
     kvDType: "f16",
-    activations: "quantised",
+    activations: "int16",
     mtpMode: "parallel",
     packing: "all",
   });

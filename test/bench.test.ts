@@ -21,17 +21,39 @@ const published = JSON.parse(read("../bench/results/peers-bench-1b.json")) as Re
 
 const side = (prefill: number, decode: number, together: readonly number[]) => ({ prefill, decode, together });
 const ROUNDS = [
-  { mimo: side(100, 10, [40]), llama: side(50, 20, [80]), llamaWithoutPool: side(40, 5, [10]) },
-  { mimo: side(300, 30, [60]), llama: side(60, 24, [90]), llamaWithoutPool: side(40, 5, [10]) },
-  { mimo: side(200, 12, [44]), llama: side(55, 22, [88]), llamaWithoutPool: side(40, 5, [10]) },
+  {
+    mimo: side(100, 10, [40]),
+    mimoInt8: side(150, 11, [88]),
+    llama: side(50, 20, [80]),
+    llamaWithoutPool: side(40, 5, [10]),
+  },
+  {
+    mimo: side(300, 30, [60]),
+    mimoInt8: side(165, 11, [88]),
+    llama: side(60, 24, [90]),
+    llamaWithoutPool: side(40, 5, [10]),
+  },
+  {
+    mimo: side(200, 12, [44]),
+    mimoInt8: side(400, 11, [88]),
+    llama: side(55, 22, [88]),
+    llamaWithoutPool: side(40, 5, [10]),
+  },
 ];
 const BANDWIDTH = { bytesPerSecond: 24e9, decode: 1e9, together: [{ sequences: 8, bytesPerStep: 2e9 }] };
 
 describe("a summary of rounds", () => {
   const summary = summarise("bench-1b-q4_k.gguf", ROUNDS, BANDWIDTH);
 
-  test("has medians, ratios and what llama.cpp does without a thread pool", () => {
-    expect(summary["prefill"]).toEqual({ mimo: 200, llama: 55, ratio: 3.636, llamaWithoutPool: 40 });
+  test("has medians, ratios with both roundings, and what llama.cpp does without a thread pool", () => {
+    expect(summary["prefill"]).toEqual({
+      mimo: 200,
+      llama: 55,
+      ratio: 3.636,
+      mimoInt8: 165,
+      ratioInt8: 3,
+      llamaWithoutPool: 40,
+    });
   });
 
   test("tells the share of the memory's bandwidth that decoding reads", () => {
@@ -51,13 +73,16 @@ describe("a summary of rounds", () => {
       "Q4_K",
       "200",
       "3.64",
+      "3.00",
       "5.00",
       "12",
       "0.55",
+      "0.50",
       "2.40",
       "50 %, 92 %",
       "44",
       "0.50",
+      "1.00",
       "4.40",
       "46 %, 92 %",
       "",

@@ -26,7 +26,7 @@ export const EXACT_ENGINE: EngineOptions = {
   maxSequences: 4,
   maxRows: 512,
   kvDType: "f32",
-  activations: "exact",
+  activations: "f32",
   mtpMode: "parallel",
   packing: "all",
 };

@@ -109,7 +109,11 @@ function provideModel(type) {
 
 function compare(model, place) {
   const sides = {
-    mimo: measureMimo,
+    mimo: (file) => measureMimo(file, []),
+    // As llama.cpp rounds activations; floats are not rounded by either.
+    ...(/-(bf16|f16|f32)\.gguf$/.test(model)
+      ? {}
+      : { mimoInt8: (file) => measureMimo(file, ["--activations", "int8"]) }),
     llama: (file) => measureLlama(file, []),
     ...(options["without-pool"] ? { llamaWithoutPool: (file) => measureLlama(file, ["--without-pool"]) } : {}),
   };
@@ -121,11 +125,11 @@ function compare(model, place) {
 }
 
 /** { prefill, decode, together: [tokens per second for each number of sequences] } */
-function measureMimo(model) {
+function measureMimo(model, activations) {
   const bench = (context, batch) => {
     const flags = ["--contexts", String(context), "--batch", batch, "--tokens", String(tokens), "--rounds", "1"];
     const shared = ["--speculation", "0", "--threads", String(threads), "--json"];
-    return JSON.parse(run("bin/mimo.mjs", ["bench", model, ...flags, ...shared])).results;
+    return JSON.parse(run("bin/mimo.mjs", ["bench", model, ...flags, ...activations, ...shared])).results;
   };
   const [alone] = bench(PROMPT, "1");
   const many = together.length === 0 ? [] : bench(SHORT_PROMPT, together.join(","));

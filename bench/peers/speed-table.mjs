@@ -14,7 +14,7 @@ const END = "<!-- /speed -->";
 export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const round = (value) => Number(value.toPrecision(4));
 
-/** Medians and ratios of one model's rounds, `{ mimo, llama, llamaWithoutPool? }` each. */
+/** Medians and ratios of one model's rounds, `{ mimo, mimoInt8?, llama, llamaWithoutPool? }` each. */
 export function summarise(model, rounds, bandwidth) {
   const figures = (read, bytesPerToken) => {
     const of = (side) => round(median(rounds.map((one) => read(one[side]))));
@@ -23,6 +23,7 @@ export function summarise(model, rounds, bandwidth) {
       mimo: of("mimo"),
       llama: of("llama"),
       ratio: round(of("mimo") / of("llama")),
+      ...("mimoInt8" in rounds[0] ? { mimoInt8: of("mimoInt8"), ratioInt8: round(of("mimoInt8") / of("llama")) } : {}),
       ...("llamaWithoutPool" in rounds[0] ? { llamaWithoutPool: of("llamaWithoutPool") } : {}),
       // Of what the memory gives: how much is left to gain by reading alone.
       ...(bytesPerToken === undefined ? {} : { readShare: { mimo: share("mimo"), llama: share("llama") } }),
@@ -50,6 +51,9 @@ export function speedTable(report) {
     return [
       [name, ...all.map(({ mimo }) => String(Number(mimo.toPrecision(3))))],
       ["× llama.cpp", ...all.map(({ ratio }) => ratio.toFixed(2))],
+      ...(all.every(({ ratioInt8 }) => ratioInt8 === undefined)
+        ? []
+        : [["int8", ...all.map(({ ratioInt8 }) => ratioInt8?.toFixed(2) ?? "–")]]),
       ...(all[0].llamaWithoutPool === undefined
         ? []
         : [["× without pool", ...all.map((one) => (one.mimo / one.llamaWithoutPool).toFixed(2))]]),
@@ -69,6 +73,9 @@ export function speedTable(report) {
   ];
   const rows = table[0].map((_, row) => table.map((column) => column[row]));
   const threads = settings.threads === undefined ? "" : `, threads: ${settings.threads}`;
+  const int8 = results.some(({ decode }) => decode.ratioInt8 !== undefined)
+    ? '; "int8" is the same ratio with `--activations int8`, which rounds as llama.cpp does'
+    : "";
   const pool =
     results[0].prefill.llamaWithoutPool === undefined
       ? ""
@@ -77,7 +84,7 @@ export function speedTable(report) {
     machine.readBytesPerSecond === undefined
       ? ""
       : `; "read" is the share of the ${(machine.readBytesPerSecond / 1e9).toFixed(1)} GB/s that memory gives`;
-  const caption = `Tokens per second on ${machine.cores} cores of an ${machine.cpu}${threads}; commit ${report.commit}, ${report.date}; medians of ${settings.rounds} rounds${read}${pool}.`;
+  const caption = `Tokens per second on ${machine.cores} cores of an ${machine.cpu}${threads}; commit ${report.commit}, ${report.date}; medians of ${settings.rounds} rounds${int8}${read}${pool}.`;
   return `${markdownTable(rows[0], rows.slice(1))}\n\n${caption}`;
 }
 

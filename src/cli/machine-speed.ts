@@ -3,9 +3,8 @@
 import type { AttentionKind, AttentionShape, ModelConfig } from "../model/config.ts";
 import type { MachineSpeed, ProductOp } from "../model/cost.ts";
 import { kvRowWidth } from "../ops/kv-write/kv-write.ts";
-import type { Activations } from "../ops/linear/linear.ts";
 import { packedBytes } from "../model/packing.ts";
-import { takesQuantisedActivations } from "../ops/linear/quantise-activations.ts";
+import { ACTIVATION_DIGITS, type Activations, takesQuantisedActivations } from "../ops/linear/quantise-activations.ts";
 import { type DType, DTYPES, type KvDType } from "../tensor/dtype.ts";
 import { defined } from "../util/assert.ts";
 import type { Spread } from "./measure.ts";
@@ -116,13 +115,13 @@ function describedAt(
 ): MachineSpeed {
   const reading = (bytes: number): number => bytes / (bytesPerSecond * reached.memory);
   const f32 = (products: number): number => (2 * products) / (operationsPerSecond.f32 * reached.arithmetic);
-  // Activations of 15 bits are two int8 digits, each of which meets the weight.
-  const int8 = (products: number): number => (4 * products) / (operationsPerSecond.int8 * reached.arithmetic);
+  const digits = ACTIVATION_DIGITS[activations];
+  const int8 = (products: number): number => (2 * digits * products) / (operationsPerSecond.int8 * reached.arithmetic);
   const keyBytes = ({ numKvHeads, headDim, valueDim }: AttentionShape): number =>
     numKvHeads * elementBytes(kvDType) * (kvRowWidth(kvDType, headDim) + kvRowWidth(kvDType, valueDim));
   return {
     product: (_, dtype, rows) => {
-      const isInt8 = activations === "quantised" && takesQuantisedActivations(dtype);
+      const isInt8 = digits > 0 && takesQuantisedActivations(dtype);
       return Math.max(reading(packedBytes(dtype, elementBytes(dtype))), isInt8 ? int8(rows) : f32(rows));
     },
     attention: (kind, rows) => {

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LoadOptions } from "../api/load.ts";
 import type { GenerationOptions } from "../api/request.ts";
 import { type Packing, PACKINGS } from "../model/packing.ts";
+import { ACTIVATIONS, type Activations } from "../ops/linear/quantise-activations.ts";
 import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
 
 export interface ModelFlags {
@@ -13,7 +14,7 @@ export interface ModelFlags {
   readonly context?: number;
   readonly kv?: KvDType;
   readonly mtp?: "parallel" | "chained";
-  readonly quantisedActivations?: "on" | "off";
+  readonly activations?: Activations;
   readonly packing?: Packing;
   readonly expertMemory?: number;
 }
@@ -37,12 +38,12 @@ export const threadsOption = (): Option =>
 export const kvOption = (): Option =>
   new Option("--kv <dtype>", "element type of the KV cache; default: f16").choices(KV_DTYPES);
 
-export const quantisedActivationsOption = (preset: "on" | "off"): Option =>
+export const activationsOption = (preset: Activations): Option =>
   new Option(
-    "--quantised-activations <on|off>",
-    "15-bit activations where weights are quantised: faster, logits differ by about 3e-4",
+    "--activations <type>",
+    "how activations meet quantised weights: f32 as they are, int16 rounded to 15 bits (faster, logits differ by about 3e-4), int8 (fastest for several tokens at once, as llama.cpp rounds)",
   )
-    .choices(["on", "off"])
+    .choices(ACTIVATIONS)
     .default(preset);
 
 export const packingOption = (): Option =>
@@ -77,7 +78,7 @@ export function addModelOptions(command: Command): Command {
     .option("--context <tokens>", "tokens that prompt and answer may have together", parseInteger)
     .addOption(kvOption())
     .addOption(mtpModeOption())
-    .addOption(quantisedActivationsOption("on"))
+    .addOption(activationsOption("int16"))
     .addOption(packingOption())
     .addOption(expertMemoryOption());
 }
@@ -103,7 +104,7 @@ export function toLoadOptions(flags: ModelFlags): LoadOptions {
     mtp: flags.mtp,
     packing: flags.packing,
     expertMemory: flags.expertMemory,
-    activations: flags.quantisedActivations === "on" ? "quantised" : "exact",
+    activations: flags.activations,
   };
 }
 

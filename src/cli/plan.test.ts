@@ -11,7 +11,7 @@ import { planModel } from "./planned-model.ts";
 import { parseBandwidth, parseBytes, parseOperations } from "./quantities.ts";
 
 const FLASH = planModel("flash", "q4_k");
-const COMPUTATION = { config: FLASH.config, activations: "quantised", kvDType: "f16" } as const;
+const COMPUTATION = { config: FLASH.config, activations: "int16", kvDType: "f16" } as const;
 const FAST_ARITHMETIC = { int8: 1e18, f32: 1e18 };
 const BANDWIDTH = 400e9;
 
@@ -207,7 +207,7 @@ test("measured time per row and key stays what it is beyond the last number of r
 
 describe.skipIf(!cpuBackendStatus().isAvailable)("measuring", () => {
   const { config } = PRESETS.tiny;
-  const settings = { config, activations: "quantised", kvDType: "f16", onProgress: () => {} } as const;
+  const settings = { config, activations: "int16", kvDType: "f16", onProgress: () => {} } as const;
   const { signal } = new AbortController();
 
   test("dtypes of every kind can be measured, and everything is given back", async () => {

@@ -18,7 +18,7 @@ import type { ModelFlags } from "./options.ts";
 import type { PlannedModel } from "./planned-model.ts";
 import { Progress } from "./progress.ts";
 
-export interface MachineFlags extends Pick<ModelFlags, "threads" | "kv" | "quantisedActivations"> {
+export interface MachineFlags extends Pick<ModelFlags, "threads" | "kv" | "activations"> {
   /** Bytes per second. */
   readonly bandwidth?: number;
   readonly flops?: { readonly int8: number; readonly f32: number };
@@ -49,8 +49,7 @@ const MAX_MEASURED = 4;
 
 /** Throws what the backend throws, and `aborted`. */
 export async function planMachine(cli: Cli, model: PlannedModel, flags: MachineFlags): Promise<PlannedMachine> {
-  const { ram, bandwidth, flops, kv = "f16", quantisedActivations } = flags;
-  const activations = quantisedActivations === "on" ? ("quantised" as const) : ("exact" as const);
+  const { ram, bandwidth, flops, kv = "f16", activations = "int16" } = flags;
   const diskBytesPerSecond = flags.disk;
   const left = ram === undefined ? undefined : Math.max(ram / 2, ram - SYSTEM_BYTES);
   if (bandwidth !== undefined) {

@@ -6,7 +6,7 @@
 import type { Backend, FetchStats } from "../backends/backend.ts";
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { Activations } from "../ops/linear/linear.ts";
+import type { Activations } from "../ops/linear/quantise-activations.ts";
 import type { BindOptions } from "../model/weight-binder.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import type { KvDType } from "../tensor/dtype.ts";

@@ -8,7 +8,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { Model } from "../model/model.ts";
 import type { BindOptions } from "../model/weight-binder.ts";
-import type { Activations } from "../ops/linear/linear.ts";
+import type { Activations } from "../ops/linear/quantise-activations.ts";
 import { LOGPROB_ROWS, logprobRows, readLogprobs } from "../ops/sample/logprob-rows.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import { type RowSampling, SAMPLE_ROWS, sampleRows } from "../ops/sample/sample-rows.ts";

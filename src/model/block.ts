@@ -6,7 +6,8 @@ import type { Backend, Weight } from "../backends/backend.ts";
 import { attention } from "../ops/attention/attention.ts";
 import { experts, type ExpertWeights } from "../ops/experts/experts.ts";
 import { type KvCache, kvCopy, kvWrite } from "../ops/kv-write/kv-write.ts";
-import { type Activations, linear, linears } from "../ops/linear/linear.ts";
+import { linear, linears } from "../ops/linear/linear.ts";
+import type { Activations } from "../ops/linear/quantise-activations.ts";
 import { rmsNorm } from "../ops/rms-norm/rms-norm.ts";
 import { rope } from "../ops/rope/rope.ts";
 import { router } from "../ops/router/router.ts";
@@ -139,7 +140,7 @@ function mixture(context: BlockContext, normed: Tensor, weights: MixtureWeights,
   const T = normed.shape[0] ?? 0;
   const logits = workspace.tensor("routerLogits", "f32", [T, E]);
   // Always exact: a rounded activation flips choices between near-equal experts.
-  linear(backend, { x: normed, weight: weights.router, out: logits, activations: "exact" });
+  linear(backend, { x: normed, weight: weights.router, out: logits, activations: "f32" });
   const ids = io.expertIds ?? workspace.tensor("expertIds", "i32", [T, K]);
   const routed = workspace.tensor("expertWeights", "f32", [T, K]);
   router(backend, {
@@ -173,7 +174,7 @@ function guessNextExperts(context: BlockContext, { x, next }: BlockIo): void {
   const normed = workspace.tensor("guessNormed", "f32", x.shape);
   rmsNorm(backend, { x, weight: next.feedForwardNorm, out: normed, epsilon: config.rmsNormEpsilon });
   const logits = workspace.tensor("routerLogits", "f32", [T, E]);
-  linear(backend, { x: normed, weight: matrix, out: logits, activations: "exact" });
+  linear(backend, { x: normed, weight: matrix, out: logits, activations: "f32" });
   const ids = workspace.tensor("guessIds", "i32", [T, K]);
   const weights = workspace.tensor("guessWeights", "f32", [T, K]);
   router(backend, { logits, bias, ids, weights, scale, normalise });

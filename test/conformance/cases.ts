@@ -7,8 +7,8 @@ import type { Weight } from "../../src/backends/backend.ts";
 import { copyRows } from "../../src/ops/copy-rows/copy-rows.ts";
 import { embedding } from "../../src/ops/embedding/embedding.ts";
 import { experts } from "../../src/ops/experts/experts.ts";
-import { type Activations, linear } from "../../src/ops/linear/linear.ts";
-import { takesQuantisedActivations } from "../../src/ops/linear/quantise-activations.ts";
+import { linear } from "../../src/ops/linear/linear.ts";
+import { ACTIVATIONS, type Activations, takesQuantisedActivations } from "../../src/ops/linear/quantise-activations.ts";
 import { rmsNorm } from "../../src/ops/rms-norm/rms-norm.ts";
 import { rope, ropeTable } from "../../src/ops/rope/rope.ts";
 import { router } from "../../src/ops/router/router.ts";
@@ -90,7 +90,7 @@ export function embeddingCases(dtype: DType): Case[] {
 }
 
 export function linearCases(dtype: DType): Case[] {
-  const modes: Activations[] = takesQuantisedActivations(dtype) ? ["exact", "quantised"] : ["exact"];
+  const modes = activationsOf(dtype);
   return weightShapes(dtype).flatMap((sizes, i) =>
     modes.map((activations, mode) =>
       linearCase(dtype, sizes, { activations, accumulate: (i + mode) % 2 === 1, seed: i }),
@@ -114,7 +114,7 @@ function linearCase(
   const inputNorms = Float64Array.from({ length: most }, (_, t) => norm(x.subarray(t * K, (t + 1) * K)));
   return {
     op: "linear",
-    dtype: activations === "exact" ? dtype : `${dtype}, quantised`,
+    dtype: activations === "f32" ? dtype : `${dtype}, ${activations}`,
     shape: `${describeWeight(sizes)}${accumulate ? ", accumulated" : ""}`,
     tolerance: 1e-6,
     measure: relativeTo((i) => inputNorms[Math.floor(i / N)]! * weightNorms[i % N]!),
@@ -126,6 +126,10 @@ function linearCase(
       return machine.readFloats(out);
     },
   };
+}
+
+function activationsOf(dtype: DType): readonly Activations[] {
+  return takesQuantisedActivations(dtype) ? ACTIVATIONS : ["f32"];
 }
 
 function norm(values: Float32Array): number {
@@ -148,7 +152,7 @@ export const EXPERT_DTYPES = [
 
 export function expertCases(dtype: DType): Case[] {
   const { blockElements } = DTYPES[dtype];
-  const modes: Activations[] = takesQuantisedActivations(dtype) ? ["exact", "quantised"] : ["exact"];
+  const modes = activationsOf(dtype);
   const [D, F] = blockElements === 1 ? [75, 33] : [blockElements, Math.max(64, blockElements)];
   const E = 5;
   const K = 3;
@@ -166,9 +170,9 @@ export function expertCases(dtype: DType): Case[] {
   return modes.flatMap((activations) =>
     Object.entries(routes).map(([route, ids]): Case => ({
       op: "experts",
-      dtype: activations === "exact" ? dtype : `${dtype}, quantised`,
+      dtype: activations === "f32" ? dtype : `${dtype}, ${activations}`,
       shape: `D ${D}, F ${F}, ${route}`,
-      tolerance: activations === "exact" ? 2e-6 : 1e-4,
+      tolerance: activations === "f32" ? 2e-6 : 1e-4,
       measure: relativeToRows(D),
       rows: [1, 2, 7, 17, 64],
       referenceRows: 17,

@@ -59,11 +59,17 @@ for (const { name, available, create } of allBackends) {
       },
     );
 
-    test.each(goldenCases().filter(({ isGguf }) => isGguf))("$name: quantised activations", (golden) => {
-      using opened = openEngine(golden.path, { activations: "quantised" }, create());
-      const actual = evaluateAll(opened.engine, golden.expected.input_ids);
-      const kl = meanKl(required(golden, "logits"), actual, opened.engine.runner.model.config.vocabSize);
-      expect(kl).toBeLessThan(Math.max(1.5 * (golden.expected.llama_cpp_mean_kl ?? 0), 1e-3));
+    // One digit flips a choice of experts here and there, which is most of what it costs: decision 7.
+    describe.each([
+      ["int16", 1e-7],
+      ["int8", 2e-3],
+    ] as const)("%s activations", (activations, bound) => {
+      test.each(goldenCases().filter(({ isGguf }) => isGguf))("$name", (golden) => {
+        using opened = openEngine(golden.path, { activations }, create());
+        const actual = evaluateAll(opened.engine, golden.expected.input_ids);
+        const kl = meanKl(required(golden, "logits"), actual, opened.engine.runner.model.config.vocabSize);
+        expect(kl).toBeLessThan(bound);
+      });
     });
   });
 }

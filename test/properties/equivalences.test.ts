@@ -56,7 +56,7 @@ describe.each(KV_DTYPES)("with a KV cache of %s", (kvDType) => {
 
 test.each(["gguf-q4_0", "gguf-q4_k_m", "gguf-iq3_s"])("%s: quantised activations keep the same promises", (name) => {
   const { path, expected } = goldenCase(name);
-  const options = { activations: "quantised", kvDType: "f16" } as const;
+  const options = { activations: "int16", kvDType: "f16" } as const;
   const whole = bits(evaluateWith(options, expected.input_ids, path));
   for (const maxRows of [1, 7])
     expect(bits(evaluateWith({ ...options, maxRows }, expected.input_ids, path))).toEqual(whole);
@@ -148,7 +148,7 @@ describe.skipIf(!cpuBackendStatus().isAvailable)("on the CPU backend", () => {
     const status = cpuBackendStatus();
     const variants = status.isAvailable ? status.variants : [];
     for (const name of ["hf-fp8-fused-kv", "gguf-q4_k_m", "gguf-q8_0", "gguf-iq3_s", "hf-window128"]) {
-      for (const activations of ["exact", "quantised"] as const) {
+      for (const activations of ["f32", "int16", "int8"] as const) {
         const golden = goldenCase(name);
         const results = variants.map((variant) => {
           using opened = openEngine(golden.path, { kvDType: "f16", activations }, createCpuBackend({ variant }));

@@ -25,7 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function openLimited(path: string, expertMemory: number, threads = 2): TestEngine {
   const opened = openEngine(
     path,
-    { activations: "quantised", kvDType: "f16", packing: "dense" },
+    { activations: "int16", kvDType: "f16", packing: "dense" },
     createCpuBackend({ threads }),
   );
   placeWeights(opened.backend, opened.engine.runner.model.weights, { expertMemory, availableBytes: 1e12 });
@@ -44,7 +44,7 @@ function statsOf({ backend }: TestEngine): FetchStats {
 
 describe.skipIf(!cpuBackendStatus().isAvailable)("with little memory for experts", () => {
   test.each(CASES)("$name: logits are those of the whole model in place", ({ path, expected }) => {
-    using whole = openEngine(path, { activations: "quantised", kvDType: "f16" });
+    using whole = openEngine(path, { activations: "int16", kvDType: "f16" });
     const wanted = bits(evaluateAll(whole.engine, expected.input_ids));
     const all = expertBytes(path);
     for (const threads of [1, 2]) {
@@ -63,7 +63,7 @@ describe.skipIf(!cpuBackendStatus().isAvailable)("with little memory for experts
     for (const temperature of [0, 1]) {
       for (const speculation of [0, 2] as const) {
         const options = { sampling: { ...DEFAULT_SAMPLING, temperature, seed: 5 }, speculation, maxTokens: 48 };
-        using whole = openEngine(SMALL.path, { activations: "quantised", kvDType: "f16" });
+        using whole = openEngine(SMALL.path, { activations: "int16", kvDType: "f16" });
         using limited = openLimited(SMALL.path, Math.floor(0.2 * expertBytes(SMALL.path)));
         expect(generate(limited.engine, prompt, options)).toEqual(generate(whole.engine, prompt, options));
       }

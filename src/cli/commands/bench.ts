@@ -15,17 +15,17 @@ import { showLoading } from "../load-model.ts";
 import { describeBuild, describeMachine } from "../machine.ts";
 import { type BenchCase, measure, type Measurement, type Spread } from "../measure.ts";
 import {
+  activationsOption,
   backendOption,
   examples,
   expertMemoryOption,
   kvOption,
   type ModelFlags,
   mtpModeOption,
+  packingOption,
   parseInteger,
   parseList,
   parseSpeculation,
-  packingOption,
-  quantisedActivationsOption,
   threadsOption,
 } from "../options.ts";
 import { Progress } from "../progress.ts";
@@ -70,7 +70,7 @@ export function benchCommand(cli: Cli): Command {
     .addOption(threadsOption())
     .addOption(kvOption())
     .addOption(mtpModeOption())
-    .addOption(quantisedActivationsOption("on"))
+    .addOption(activationsOption("int16"))
     .addOption(packingOption())
     .addOption(expertMemoryOption())
     .action((model: string, flags: BenchFlags) => bench(cli, model, flags))
@@ -170,7 +170,7 @@ async function startEngine(
         maxSequences: Math.max(...flags.batch),
         maxRows: CHUNK_SIZE,
         kvDType: flags.kv ?? "f16",
-        activations: flags.quantisedActivations === "on" ? "quantised" : "exact",
+        activations: flags.activations ?? "int16",
         mtpMode: flags.mtp ?? "parallel",
       },
     },
@@ -223,7 +223,7 @@ function describeRun(
       prompt: flags.promptFile ?? "random tokens",
       kv: flags.kv ?? "f16",
       mtp: flags.mtp ?? "parallel",
-      quantisedActivations: flags.quantisedActivations === "on",
+      activations: flags.activations ?? "int16",
       ...(Number.isFinite(flags.expertMemory) ? { expertMemory: flags.expertMemory } : {}),
     },
     results: measurements.map((measurement) => {

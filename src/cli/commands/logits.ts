@@ -9,13 +9,13 @@ import { readIdsFile } from "../files.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { loadModel } from "../load-model.ts";
 import {
+  activationsOption,
   backendOption,
   examples,
   kvOption,
   type ModelFlags,
   mtpModeOption,
   parseInteger,
-  quantisedActivationsOption,
   threadsOption,
   toLoadOptions,
 } from "../options.ts";
@@ -44,7 +44,7 @@ export function logitsCommand(cli: Cli): Command {
     .addOption(mtpModeOption("--mtp-mode"))
     .addOption(backendOption())
     .addOption(threadsOption())
-    .addOption(quantisedActivationsOption("off"))
+    .addOption(activationsOption("f32"))
     .addOption(kv)
     .option("--json", "print the shape as JSON")
     .action((model: string, flags: LogitsFlags) => logits(cli, model, flags))

@@ -4,12 +4,12 @@ import { Command, Option } from "commander";
 import { MimoError } from "../../util/errors.ts";
 import type { Cli } from "../cli.ts";
 import {
+  activationsOption,
   examples,
   kvOption,
   lowerCase,
   parseInteger,
   parseList,
-  quantisedActivationsOption,
   threadsOption,
 } from "../options.ts";
 import { describePlan, printPlan } from "../plan-report.ts";
@@ -43,7 +43,7 @@ export function planCommand(cli: Cli): Command {
     .optionsGroup("Model:")
     .addOption(threadsOption())
     .addOption(kvOption())
-    .addOption(quantisedActivationsOption("on"))
+    .addOption(activationsOption("int16"))
     .optionsGroup("Another machine than this one:")
     .option("--bandwidth <GB/s>", "how fast its memory is read: 400, 400GB/s, 1.2TB/s", parseBandwidth)
     .option("--flops <int8[,f32]>", "its arithmetic, peak: 8T, or 8T,2T; f32 default: a quarter", parseOperations)

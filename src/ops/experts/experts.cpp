@@ -88,6 +88,7 @@ constexpr int64_t CLAIM_TILES = 4, CLAIM_COLUMNS = TILE_ROWS * CLAIM_TILES;
 struct Call {
   const Weight &gate, &up, &down;
   const int64_t T, D, F, K, round;  // round: tokens at a time
+  const int digits;                 // of activations; 0 for f32
   const QuantisedGroup* x_quantised;
   // silu(gate x) * (up x) as down takes it, the other null: [slots, F], [slots, F / 32].
   float* inner;
@@ -98,16 +99,16 @@ struct Call {
   Call(const Args& args, Worker& worker)
       : gate(*args.weights[0]), up(*args.weights[1]), down(*args.weights[2]),
         T(args.integer(0)), D(args.integer(1)), F(args.integer(2)), K(args.integer(3)),
-        round(tokens_per_round(T, K, F)), inner(nullptr), inner_quantised(nullptr) {
-    const bool quantised = args.integer(4) != 0;
+        round(tokens_per_round(T, K, F)),
+        digits(static_cast<int>(args.integer(4))), inner(nullptr), inner_quantised(nullptr) {
     const size_t slots = static_cast<size_t>(round * K), size = slots * static_cast<size_t>(F);
-    if (quantised && is_quantised(down)) {
+    if (digits != 0 && is_quantised(down)) {
       inner_quantised = static_cast<QuantisedGroup*>(worker.shared_scratch(size / GROUP * sizeof(QuantisedGroup)));
     } else {
       inner = static_cast<float*>(worker.shared_scratch(size * sizeof(float)));
     }
-    const bool quantise_x = quantised && (is_quantised(gate) || is_quantised(up));
-    x_quantised = quantise_x ? quantise_rows(args.tensors[0].as<const float>(), T, D, worker, 0) : nullptr;
+    const bool quantise_x = digits != 0 && (is_quantised(gate) || is_quantised(up));
+    x_quantised = quantise_x ? quantise_rows(args.tensors[0].as<const float>(), T, D, digits, worker, 0) : nullptr;
     first = static_cast<float*>(worker.scratch(slots * CLAIM_COLUMNS * sizeof(float)));
     second = static_cast<float*>(worker.scratch(slots * CLAIM_COLUMNS * sizeof(float)));
     products = product_scratch(round * K, worker);  // a token may name one expert K times
@@ -134,7 +135,9 @@ void multiply_inner(const Call& call, const Grouping::Group& group, const Inputs
       else store_n(call.inner + at + f, value, columns - f < 16 ? static_cast<int>(columns - f) : 16);
     }
     if (call.inner_quantised == nullptr) continue;
-    for (int64_t f = 0; f < columns; f += GROUP) quantise_group(g + f, call.inner_quantised + (at + f) / GROUP);
+    for (int64_t f = 0; f < columns; f += GROUP) {
+      quantise_group(g + f, call.digits, call.inner_quantised + (at + f) / GROUP);
+    }
   }
 }
 
@@ -146,7 +149,7 @@ void multiply_down(const Call& call, const Grouping& grouping, int64_t T, int64_
     const Grouping::Group& group = grouping.groups[g];
     const int64_t at = group.first * call.F;
     const Inputs in = {call.inner + at, call.inner_quantised == nullptr ? nullptr : call.inner_quantised + at / GROUP,
-                       nullptr, group.count};
+                       call.digits, nullptr, group.count};
     const Output sums = {call.first - column, CLAIM_COLUMNS, true, grouping.token + group.first,
                          grouping.factor + group.first};
     multiply(Matrix(call.down, group.expert), begin, end, in, sums, call.products);
@@ -181,7 +184,7 @@ void experts(const Args& args, Worker& worker) {
     while (inner.next(grouping.num_groups * steps, &item)) {
       const Grouping::Group& group = grouping.groups[item / steps];
       const QuantisedGroup* quantised = call.x_quantised == nullptr ? nullptr : call.x_quantised + t * (D / GROUP);
-      const Inputs in = {x + t * D, quantised, grouping.token + group.first, group.count};
+      const Inputs in = {x + t * D, quantised, call.digits, grouping.token + group.first, group.count};
       const int64_t begin = item % steps * CLAIM_TILES;
       multiply_inner(call, group, in, begin, min_of(begin + CLAIM_TILES, inner_tiles));
     }

@@ -1,9 +1,8 @@
-// Activations rounded to 15-bit codes of two int8 digits, one scale per 32 elements, for the int8 product.
+// Activations rounded to codes of one or two int8 digits, one scale per 32 elements, for the int8 product.
 //
-// The definition is quantiseActivations in quantise-activations.ts: scale = max|x| / (127 * 128), codes to nearest,
-// code = 128 * high + low with low in [-64, 63]. Groups whose scale would be subnormal become zero, since its
-// inverse could overflow. One digit alone would be enough for the products but not for the router: its noise flips
-// choices between experts, and one flip costs more than all other rounding together.
+// The definition is quantiseActivations in quantise-activations.ts: scale = max|x| / 127 with one digit, and
+// max|x| / (127 * 128) with two; codes to nearest, code = 128 * high + low with low in [-64, 63] where there are two,
+// and high = 0 where there is one. Groups whose scale would be subnormal become zero, since its inverse could overflow.
 #pragma once
 
 #include "simd.h"
@@ -17,16 +16,24 @@ struct QuantisedGroup {
   float scale;
   // Of the first 16 elements, of the others, of all: what a weight's offset and its code's bias multiply.
   float sums[3];         // scale * sum of codes
-  int32_t code_sums[3];  // sum of codes
+  int32_t bias_sums[3];  // -sum of codes
 };
 
 inline int64_t num_groups(int64_t columns) { return (columns + GROUP - 1) / GROUP; }
 
+// What sums begin with where weights' codes are stored with a bias, a power of two; shifted as a vector, which spares
+// the way through a general register.
+template <int BIAS> MIMO_INLINE i32x16 biased(int32_t bias_sum) {
+  if constexpr (BIAS == 0) return zero_i32();
+  else if constexpr (BIAS == 1) return set1_i32(bias_sum);
+  else return shift_left<__builtin_ctz(BIAS)>(set1_i32(bias_sum));
+}
+
 // 32 elements.
-void quantise_group(const float* x, QuantisedGroup* out);
+void quantise_group(const float* x, int digits, QuantisedGroup* out);
 
 // Rows [T, columns], columns a multiple of 32, as groups [T, columns / 32] that every thread may read on return. A few
 // rows are done by every thread for itself, which is quicker than waiting for the others.
-const QuantisedGroup* quantise_rows(const float* x, int64_t T, int64_t columns, Worker& worker, int phase);
+const QuantisedGroup* quantise_rows(const float* x, int64_t T, int64_t columns, int digits, Worker& worker, int phase);
 
 }  // namespace mimo::MIMO_VARIANT

@@ -9,14 +9,15 @@ namespace mimo::MIMO_VARIANT {
 
 void linear(const Args& args, Worker& worker) {
   const int64_t T = args.integer(0), K = args.integer(1), count = args.integer(2);
+  const int digits = static_cast<int>(args.integer(4));
   const float* x = args.tensors[0].as<const float>();
   bool quantised = false;
   int64_t total = 0;
   for (int64_t i = 0; i < count; i++) {
-    quantised = quantised || (args.integer(4) != 0 && is_quantised(*args.weights[i]));
+    quantised = quantised || (digits != 0 && is_quantised(*args.weights[i]));
     total += num_tiles(args.weights[i]->out);
   }
-  const Inputs in = {x, quantised ? quantise_rows(x, T, K, worker, 0) : nullptr, nullptr, T};
+  const Inputs in = {x, quantised ? quantise_rows(x, T, K, digits, worker, 0) : nullptr, digits, nullptr, T};
   void* scratch = product_scratch(T, worker);
   int64_t begin, end;
   while (worker.next_share(1, total, &begin, &end)) {

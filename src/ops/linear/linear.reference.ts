@@ -6,9 +6,9 @@ import { quantiseActivations, takesQuantisedActivations } from "./quantise-activ
 
 export function linearReference(args: HostArgs): void {
   const x = hostF32(args, 0);
-  const [T, K, count, accumulate, quantised] = hostScalars(args, 5) as [number, number, number, number, number];
+  const [T, K, count, accumulate, digits] = hostScalars(args, 5) as [number, number, number, number, number];
   for (let i = 0; i < count; i++) {
-    multiply(x, hostWeight(args, i), hostF32(args, 1 + i), { T, K, accumulate, quantised });
+    multiply(x, hostWeight(args, i), hostF32(args, 1 + i), { T, K, accumulate, digits });
   }
 }
 
@@ -16,13 +16,13 @@ function multiply(
   x: Float32Array,
   weight: HostWeight,
   out: Float32Array,
-  { T, K, accumulate, quantised }: Readonly<Record<"T" | "K" | "accumulate" | "quantised", number>>,
+  { T, K, accumulate, digits }: Readonly<Record<"T" | "K" | "accumulate" | "digits", number>>,
 ): void {
   const N = weight.outFeatures;
-  const round = quantised === 1 && takesQuantisedActivations(weight.dtype);
+  const round = digits > 0 && takesQuantisedActivations(weight.dtype);
   const rows = Array.from({ length: T }, (_, t) => {
     const row = x.subarray(t * K, (t + 1) * K);
-    return round ? quantiseActivations(row) : row;
+    return round ? quantiseActivations(row, digits) : row;
   });
   const w = new Float32Array(K);
   for (let n = 0; n < N; n++) {

@@ -311,7 +311,7 @@ template <class Tile, int T> struct FewFloats {
   }
 };
 
-template <class Tile, int T> struct FewCodes {
+template <class Tile, int T, int DIGITS> struct FewCodes {
   // Adds quads [BEGIN, END) of one scale's columns; PART says which of the group's sums belong to them.
   template <int BEGIN, int END, int PART>
   static MIMO_INLINE void add(const uint8_t* p, f32x16 scales, f32x16 offsets, const QuantisedGroup* const (&x)[T],
@@ -319,59 +319,54 @@ template <class Tile, int T> struct FewCodes {
     i32x16 high[T], low[T];
     for (int t = 0; t < T; t++) {
       high[t] = zero_i32();
-      low[t] = Tile::BIAS == 0 ? zero_i32() : set1_i32(-Tile::BIAS * x[t][g].code_sums[PART]);
+      low[t] = biased<Tile::BIAS>(x[t][g].bias_sums[PART]);
     }
     unroll<BEGIN, END>([&](auto J) {
       const i8x64 quad = Tile::template quad<J.value>(p);
       for (int t = 0; t < T; t++) {
-        high[t] = Tile::dot(high[t], quad, set1_quad(x[t][g].high + 4 * J.value));
+        if constexpr (DIGITS == 2) high[t] = Tile::dot(high[t], quad, set1_quad(x[t][g].high + 4 * J.value));
         low[t] = Tile::dot(low[t], quad, set1_quad(x[t][g].low + 4 * J.value));
       }
     });
     for (int t = 0; t < T; t++) {
-      const f32x16 dots = to_f32(mimo::MIMO_VARIANT::add(shift_left<7>(high[t]), low[t]));
-      sums[t] = fma(dots, mul(scales, set1(x[t][g].scale)), sums[t]);
+      if constexpr (DIGITS == 2) low[t] = mimo::MIMO_VARIANT::add(shift_left<7>(high[t]), low[t]);
+      sums[t] = fma(to_f32(low[t]), mul(scales, set1(x[t][g].scale)), sums[t]);
       if constexpr (Tile::HAS_OFFSETS) sums[t] = fma(offsets, set1(x[t][g].sums[PART]), sums[t]);
     }
   }
 
-  // Tiles [tile, tile + COUNT) advance together, so that several rows of activations are fetched once for all of them.
-  template <int COUNT>
   static void multiply(const Matrix& w, int64_t tile, const QuantisedGroup* const (&x)[T], int64_t t,
                        const Output& out) {
-    f32x16 sums[COUNT][T];
-    for (auto& row : sums) for (f32x16& sum : row) sum = zero();
-    const uint8_t* block = w.tile(tile);
-    for (int64_t g = 0; g < w.columns / 32; g += Tile::SPAN / 32, block += Tile::BYTES) {
-      for (int c = 0; c < COUNT; c++) {
-        const uint8_t* p = block + c * w.tile_bytes;
-        const auto context = Tile::open(p);
-        p += Tile::HEADER;
-        for (int i = 0; i < Tile::SPAN / 32; i++, p += Tile::STEP_BYTES) {
-          constexpr int PER_GROUP = 32 / Tile::GROUP;
-          const f32x16 scales = Tile::scales(context, PER_GROUP * i);
-          f32x16 offsets = scales;
-          if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, PER_GROUP * i);
-          if constexpr (PER_GROUP == 1) {
-            add<0, 8, 2>(p, scales, offsets, x, g + i, sums[c]);
-          } else {
-            add<0, 4, 0>(p, scales, offsets, x, g + i, sums[c]);
-            if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, 2 * i + 1);
-            add<4, 8, 1>(p, Tile::scales(context, 2 * i + 1), offsets, x, g + i, sums[c]);
-          }
+    f32x16 sums[T];
+    for (f32x16& sum : sums) sum = zero();
+    const uint8_t* p = w.tile(tile);
+    for (int64_t g = 0; g < w.columns / 32; g += Tile::SPAN / 32) {
+      const auto context = Tile::open(p);
+      p += Tile::HEADER;
+      for (int i = 0; i < Tile::SPAN / 32; i++, p += Tile::STEP_BYTES) {
+        constexpr int PER_GROUP = 32 / Tile::GROUP;
+        // So many products lie between two reads that the processor's own window no longer reaches far enough ahead.
+        if constexpr (T > 3) for (int line = 0; line < Tile::STEP_BYTES; line += 64) __builtin_prefetch(p + 2048 + line);
+        const f32x16 scales = Tile::scales(context, PER_GROUP * i);
+        f32x16 offsets = scales;
+        if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, PER_GROUP * i);
+        if constexpr (PER_GROUP == 1) {
+          add<0, 8, 2>(p, scales, offsets, x, g + i, sums);
+        } else {
+          add<0, 4, 0>(p, scales, offsets, x, g + i, sums);
+          if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, 2 * i + 1);
+          add<4, 8, 1>(p, Tile::scales(context, 2 * i + 1), offsets, x, g + i, sums);
         }
       }
     }
-    for (int c = 0; c < COUNT; c++) put_tile(w, tile + c, t, sums[c], out);
+    put_tile(w, tile, t, sums, out);
   }
 
   static void run(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,
                   const Output& out) {
-    constexpr int TILES = T <= 2 ? 1 : 2;
     const QuantisedGroup* rows[T];
     for (int j = 0; j < T; j++) rows[j] = x[j];
-    for (; begin + TILES <= end; begin += TILES) multiply<TILES>(w, begin, rows, t, out);
-    for (; begin < end; begin++) multiply<1>(w, begin, rows, t, out);
+    for (; begin < end; begin++) multiply(w, begin, rows, t, out);
   }
 };
 
@@ -387,7 +382,10 @@ template <class Format> FormatKernels kernels_of() {
     kernels.group = Tile::GROUP;
     kernels.pack = pack_codes<Format>;
     kernels.codes = panel_codes<Format>;
-    unroll<1, MAX_FEW + 1>([&](auto T) { kernels.few_codes[T.value - 1] = FewCodes<Tile, T.value>::run; });
+    unroll<1, MAX_FEW + 1>([&](auto T) {
+      kernels.few_codes[0][T.value - 1] = FewCodes<Tile, T.value, 1>::run;
+      kernels.few_codes[1][T.value - 1] = FewCodes<Tile, T.value, 2>::run;
+    });
   } else {
     if constexpr (Tile::SPAN == 4) kernels.pack = pack_floats<Format>;
     else kernels.pack = pack_f8;

@@ -12,10 +12,11 @@
 
 namespace mimo::MIMO_VARIANT {
 
-// T rows of activations, in f32 and, where quantised weights should meet int8, as groups (else null).
+// T rows of activations, in f32 and, where quantised weights should meet int8, as groups (else null) of so many digits.
 struct Inputs {
   const float* x;
   const QuantisedGroup* quantised;
+  int digits;
   const int32_t* index;  // which rows, in order; null for the first T
   int64_t T;
 
@@ -46,6 +47,7 @@ struct alignas(64) CodeGroup {
   float scales[2][16], offsets[2][16];
 };
 
+constexpr int MAX_DIGITS = 2;
 constexpr int MAX_FEW = 4;  // rows of activations that meet a packed tile at once
 
 // What is compiled for each storage format. Columns [k, k + count) begin and end at multiples of 256 or at the end.
@@ -60,10 +62,10 @@ struct FormatKernels {
   // Part of tile n / 16 as f32 [count rounded up to 4, 16], or as code groups; the matrix may be packed or not.
   void (*values)(const Matrix& w, int64_t n, int64_t k, int64_t count, float* out);
   void (*codes)(const Matrix& w, int64_t n, int64_t k, int64_t count, CodeGroup* out);
-  // Packed tiles [begin, end) times 1..MAX_FEW rows of activations (the index: their number less one).
+  // Packed tiles [begin, end) times 1..MAX_FEW rows of activations (the index: their number, and digits, less one).
   void (*few[MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const float* const* x, int64_t t, const Output& out);
-  void (*few_codes[MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x, int64_t t,
-                             const Output& out);
+  void (*few_codes[MAX_DIGITS][MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x,
+                                         int64_t t, const Output& out);
 };
 
 const FormatKernels& format_kernels(DType dtype);
