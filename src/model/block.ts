@@ -15,13 +15,13 @@ import { swiglu } from "../ops/swiglu/swiglu.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { attentionScale, type ModelConfig } from "./config.ts";
 import type { BlockWeights, DenseWeights, MixtureWeights } from "./weights.ts";
-import type { DeviceKvBatch, Workspace } from "./workspace.ts";
+import type { ActivationMemory, DeviceKvBatch } from "./workspace.ts";
 
 /** What every block of a pass shares. */
 export interface BlockContext {
   readonly backend: Backend;
   readonly config: ModelConfig;
-  readonly workspace: Workspace;
+  readonly workspace: ActivationMemory;
   readonly activations: Activations;
   readonly kv: DeviceKvBatch;
   /** Rotation table of this kind of attention, [T, rotaryDim]. */
@@ -87,7 +87,7 @@ function project(
   const { backend, config, workspace, activations } = context;
   const { numHeads: N, numKvHeads: G, headDim: H, valueDim: U } = config.attention[weights.kind];
   const T = x.shape[0] ?? 0;
-  const normed = workspace.tensor("normed", "f32", x.shape);
+  const normed = workspace.tensor("attentionInput", "f32", x.shape);
   rmsNorm(backend, { x, weight: weights.inputNorm, out: normed, epsilon: config.rmsNormEpsilon });
   const products = names.map((name) => {
     const weight = weights.attention[name];
@@ -111,7 +111,7 @@ export function writeKeysAndValues(context: BlockContext, { x, weights, cache }:
 function feedForward(context: BlockContext, io: BlockIo): void {
   const { backend, config, workspace } = context;
   const { x, weights } = io;
-  const normed = workspace.tensor("normed", "f32", x.shape);
+  const normed = workspace.tensor("feedForwardInput", "f32", x.shape);
   rmsNorm(backend, { x, weight: weights.feedForwardNorm, out: normed, epsilon: config.rmsNormEpsilon });
   if (weights.feedForward.kind === "dense") {
     guessNextExperts(context, io);

@@ -12,7 +12,14 @@ import { MimoError } from "../util/errors.ts";
 import { bindAttention } from "./attention-weights.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
 import { type BindOptions, WeightBinder } from "./weight-binder.ts";
-import { type BlockNames, type DenseNames, type Dialect, GGUF, HUGGING_FACE } from "./weight-names.ts";
+import {
+  type AttentionNames,
+  type BlockNames,
+  type DenseNames,
+  type Dialect,
+  GGUF,
+  HUGGING_FACE,
+} from "./weight-names.ts";
 
 export interface DenseWeights {
   readonly kind: "dense";
@@ -79,6 +86,33 @@ export function countMtpHeads(checkpoint: Checkpoint, config: ModelConfig): numb
   return heads;
 }
 
+/** Where parameters come from, by name: a checkpoint, or the memory in which they are trained. */
+export interface ParameterSource {
+  readonly dialect: Dialect;
+  readonly has: (name: string) => boolean;
+  readonly vector: (name: string, size: number) => Tensor;
+  readonly matrix: (name: string, rows: number, columns: number) => Weight;
+  /** A matrix of which single rows are read. */
+  readonly table: (name: string, rows: number, columns: number) => Weight;
+  readonly experts: (names: (expert: number) => string, count: number, rows: number, columns: number) => Weight;
+  readonly attention: (names: AttentionNames, kind: AttentionKind) => AttentionWeights;
+}
+
+/** What a model computes with. */
+export type Parameters = Omit<ModelWeights, "all" | typeof Symbol.dispose>;
+
+export function bindParameters(source: ParameterSource, config: ModelConfig, numMtpHeads: number): Parameters {
+  const { dialect } = source;
+  const { vocabSize, hiddenSize, tieWordEmbeddings } = config;
+  return {
+    embedding: source.table(dialect.embedding, vocabSize, hiddenSize),
+    lmHead: source.matrix(tieWordEmbeddings ? dialect.embedding : dialect.lmHead, vocabSize, hiddenSize),
+    finalNorm: source.vector(dialect.finalNorm, hiddenSize),
+    layers: config.layers.map((plan, i) => bindBlock(source, config, dialect.layer(i), plan)),
+    mtp: Array.from({ length: numMtpHeads }, (_, k) => bindMtp(source, config, k)),
+  };
+}
+
 /** Throws `checkpoint_invalid` or `checkpoint_unsupported`, and then holds nothing. */
 export function bindWeights(
   backend: Backend,
@@ -89,37 +123,42 @@ export function bindWeights(
   const dialect = dialectOf(checkpoint);
   const binder = new WeightBinder(backend, checkpoint, dialect, options);
   try {
-    const { vocabSize, hiddenSize } = config;
-    const embedding = binder.table(dialect.embedding, vocabSize, hiddenSize);
-    const lmHeadName = config.tieWordEmbeddings ? dialect.embedding : dialect.lmHead;
-    const lmHead = binder.matrix(lmHeadName, vocabSize, hiddenSize);
-    const finalNorm = binder.vector(dialect.finalNorm, hiddenSize);
-    const layers = config.layers.map((plan, i) => bindBlock(binder, config, dialect.layer(i), plan));
-    const mtp = Array.from({ length: countMtpHeads(checkpoint, config) }, (_, k) => bindMtp(binder, config, k));
+    const source: ParameterSource = {
+      dialect,
+      has: (name) => binder.has(name),
+      vector: (name, size) => binder.vector(name, size),
+      matrix: (name, rows, columns) => binder.matrix(name, rows, columns),
+      table: (name, rows, columns) => binder.table(name, rows, columns),
+      experts: (names, count, rows, columns) =>
+        dialect.stackedExperts
+          ? binder.stack(names(0), count, rows, columns)
+          : binder.matrices(names, count, rows, columns),
+      attention: (names, kind) => bindAttention(binder, names, config, kind),
+    };
+    const parameters = bindParameters(source, config, countMtpHeads(checkpoint, config));
     binder.refuseUnused();
-    const release = (): void => binder[Symbol.dispose]();
-    return { embedding, layers, finalNorm, lmHead, mtp, all: binder.weights, [Symbol.dispose]: release };
+    return { ...parameters, all: binder.weights, [Symbol.dispose]: () => binder[Symbol.dispose]() };
   } catch (error) {
     binder[Symbol.dispose]();
     throw error;
   }
 }
 
-function bindMtp(binder: WeightBinder, config: ModelConfig, head: number): MtpWeights {
-  const names = binder.dialect.mtp(head, config.layers.length);
+function bindMtp(source: ParameterSource, config: ModelConfig, head: number): MtpWeights {
+  const names = source.dialect.mtp(head, config.layers.length);
   const { hiddenSize } = config;
-  const finalNorm = names.finalNorm.find((name) => binder.has(name)) ?? names.finalNorm[0] ?? "";
+  const finalNorm = names.finalNorm.find((name) => source.has(name)) ?? names.finalNorm[0] ?? "";
   return {
-    embeddingNorm: binder.vector(names.embeddingNorm, hiddenSize),
-    hiddenNorm: binder.vector(names.hiddenNorm, hiddenSize),
-    projection: binder.matrix(names.projection, hiddenSize, 2 * hiddenSize),
-    block: bindBlock(binder, config, names, { attention: "sliding", feedForward: "dense" }),
-    finalNorm: binder.vector(finalNorm, hiddenSize),
+    embeddingNorm: source.vector(names.embeddingNorm, hiddenSize),
+    hiddenNorm: source.vector(names.hiddenNorm, hiddenSize),
+    projection: source.matrix(names.projection, hiddenSize, 2 * hiddenSize),
+    block: bindBlock(source, config, names, { attention: "sliding", feedForward: "dense" }),
+    finalNorm: source.vector(finalNorm, hiddenSize),
   };
 }
 
 function bindBlock(
-  binder: WeightBinder,
+  source: ParameterSource,
   config: ModelConfig,
   names: BlockNames,
   plan: ModelConfig["layers"][number],
@@ -127,35 +166,33 @@ function bindBlock(
   const { hiddenSize } = config;
   return {
     kind: plan.attention,
-    inputNorm: binder.vector(names.inputNorm, hiddenSize),
-    attention: bindAttention(binder, names.attention, config, plan.attention),
-    feedForwardNorm: binder.vector(names.feedForwardNorm, hiddenSize),
+    inputNorm: source.vector(names.inputNorm, hiddenSize),
+    attention: source.attention(names.attention, plan.attention),
+    feedForwardNorm: source.vector(names.feedForwardNorm, hiddenSize),
     feedForward:
-      plan.feedForward === "dense" ? bindDense(binder, names.dense, config) : bindMixture(binder, names, config),
+      plan.feedForward === "dense" ? bindDense(source, names.dense, config) : bindMixture(source, names, config),
   };
 }
 
-function bindDense(binder: WeightBinder, names: DenseNames, config: ModelConfig): DenseWeights {
+function bindDense(source: ParameterSource, names: DenseNames, config: ModelConfig): DenseWeights {
   const { hiddenSize, intermediateSize } = config;
   return {
     kind: "dense",
-    gate: binder.matrix(names.gate, intermediateSize, hiddenSize),
-    up: binder.matrix(names.up, intermediateSize, hiddenSize),
-    down: binder.matrix(names.down, hiddenSize, intermediateSize),
+    gate: source.matrix(names.gate, intermediateSize, hiddenSize),
+    up: source.matrix(names.up, intermediateSize, hiddenSize),
+    down: source.matrix(names.down, hiddenSize, intermediateSize),
   };
 }
 
-function bindMixture(binder: WeightBinder, names: BlockNames, config: ModelConfig): MixtureWeights {
+function bindMixture(source: ParameterSource, names: BlockNames, config: ModelConfig): MixtureWeights {
   const { hiddenSize } = config;
   const { numExperts, intermediateSize } = config.experts;
-  const matrices = (which: keyof DenseNames, rows: number, columns: number): Weight => {
-    if (binder.dialect.stackedExperts) return binder.stack(names.expert(0)[which], numExperts, rows, columns);
-    return binder.matrices((expert) => names.expert(expert)[which], numExperts, rows, columns);
-  };
+  const matrices = (which: keyof DenseNames, rows: number, columns: number): Weight =>
+    source.experts((expert) => names.expert(expert)[which], numExperts, rows, columns);
   return {
     kind: "experts",
-    router: binder.matrix(names.router, numExperts, hiddenSize),
-    bias: binder.vector(names.routerBias, numExperts),
+    router: source.matrix(names.router, numExperts, hiddenSize),
+    bias: source.vector(names.routerBias, numExperts),
     experts: {
       gate: matrices("gate", intermediateSize, hiddenSize),
       up: matrices("up", intermediateSize, hiddenSize),

@@ -30,7 +30,13 @@ export interface DeviceKvBatch {
   readonly slots: Tensor;
 }
 
-export class Workspace implements Disposable {
+/** Named activations; the same name is the same memory. */
+export interface ActivationMemory {
+  /** The named buffer as a tensor of this shape. */
+  tensor(name: string, dtype: DType, shape: readonly number[]): Tensor;
+}
+
+export class Workspace implements ActivationMemory, Disposable {
   readonly limits: WorkspaceLimits;
   readonly #backend: Backend;
   readonly #memories = new Map<string, Memory>();
@@ -48,7 +54,8 @@ export class Workspace implements Disposable {
     this.#reserve("mtpHidden", "f32", [limits.maxMtpRows, D]);
     this.#reserve("mtpOut", "f32", [limits.maxMtpRows, D]);
     this.#reserve("mtpInput", "f32", [limits.maxMtpRows, 2 * D]);
-    this.#reserve("normed", "f32", [rows, D]);
+    this.#reserve("attentionInput", "f32", [rows, D]);
+    this.#reserve("feedForwardInput", "f32", [rows, D]);
     this.#reserve("q", "f32", [rows, widest((kind) => shapes[kind].numHeads * shapes[kind].headDim)]);
     this.#reserve("k", "f32", [rows, widest((kind) => shapes[kind].numKvHeads * shapes[kind].headDim)]);
     this.#reserve("v", "f32", [rows, widest((kind) => shapes[kind].numKvHeads * shapes[kind].valueDim)]);
