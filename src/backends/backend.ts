@@ -41,6 +41,8 @@ export interface Backend extends Disposable {
   download(source: Tensor, bytes: Uint8Array): void;
   /** Enqueues a copy between two tensors of the same byte length. */
   copy(source: Tensor, target: Tensor): void;
+  /** Enqueues zeros for every byte of a tensor. */
+  clear(target: Tensor): void;
 
   /** Throws `kernel_missing` where this backend lacks one of the kernels: called once, when a model is built. */
   require(kernels: readonly Kernel[]): void;

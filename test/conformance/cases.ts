@@ -460,6 +460,23 @@ export function copyRowsCases(): Case[] {
   }));
 }
 
+export function clearCases(): Case[] {
+  return [0, 1, 1000].map((length): Case => ({
+    op: "clear",
+    dtype: "f32",
+    shape: `[${length}]`,
+    tolerance: 0,
+    measure: EXACT,
+    rows: [1],
+    run: (machine) => {
+      // One element beyond what is cleared stays.
+      const whole = machine.floats([length + 1], new Float32Array(length + 1).fill(3));
+      machine.backend.clear({ ...whole, shape: [length] });
+      return machine.readFloats(whole);
+    },
+  }));
+}
+
 export function copyCases(): Case[] {
   return [0, 1, 1000].map((length): Case => ({
     op: "copy",

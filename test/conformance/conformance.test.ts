@@ -9,6 +9,7 @@ import { allBackends } from "../support.ts";
 import { attentionCases, kvCopyCases, kvWriteCases } from "./cache-cases.ts";
 import {
   type Case,
+  clearCases,
   copyCases,
   copyRowsCases,
   embeddingCases,
@@ -43,6 +44,7 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["sample_rows", sampleRowsCases],
   ["logprob_rows", logprobRowsCases],
   ["copy", copyCases],
+  ["clear", clearCases],
   ["fetch", fetchCases],
 ];
 

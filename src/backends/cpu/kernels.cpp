@@ -16,6 +16,16 @@ void copy(const Args& args, Worker& worker) {
   }
 }
 
+// Tensors [target], scalars [bytes].
+void clear(const Args& args, Worker& worker) {
+  constexpr int64_t GRAIN = 1 << 18;
+  uint8_t* target = args.tensors[0].as<uint8_t>();
+  int64_t begin, end;
+  while (worker.next(0, args.integer(0), GRAIN, &begin, &end)) {
+    std::memset(target + begin, 0, static_cast<size_t>(end - begin));
+  }
+}
+
 // Tensors [ids], weights that are used together, scalars [number of ids, number of weights, whether they
 // are a guess].
 void fetch(const Args& args, Worker& worker) {
@@ -26,6 +36,7 @@ void fetch(const Args& args, Worker& worker) {
 
 #define MIMO_KERNELS(KERNEL) \
   KERNEL(copy)               \
+  KERNEL(clear)              \
   KERNEL(fetch)              \
   KERNEL(embedding)          \
   KERNEL(linear)             \

@@ -58,6 +58,7 @@ class CpuBackend implements Backend {
   readonly #device: Device;
   readonly #kernelIds: ReadonlyMap<string, number>;
   readonly #copyId: number;
+  readonly #clearId: number;
   readonly #fetchId: number;
   readonly #mapped = new Set<Handle>();
   #commands = new Float64Array(INITIAL_COMMANDS);
@@ -69,6 +70,7 @@ class CpuBackend implements Backend {
     this.#addon = addon;
     this.#kernelIds = new Map(addon.kernels(variant).map((name, id) => [name, id]));
     this.#copyId = defined(this.#kernelIds.get("copy"), "the kernel copy");
+    this.#clearId = defined(this.#kernelIds.get("clear"), "the kernel clear");
     this.#fetchId = defined(this.#kernelIds.get("fetch"), "the kernel fetch");
     this.#device = native(() => addon.create(variant, threads));
   }
@@ -149,6 +151,11 @@ class CpuBackend implements Backend {
     const distance = Math.abs(source.byteOffset - target.byteOffset);
     assert(source.memory.handle !== target.memory.handle || distance >= size, "copy between overlapping tensors");
     this.#append(this.#copyId, { tensors: [source, target], scalars: [size] });
+  }
+
+  clear(target: Tensor): void {
+    assert(!this.#mapped.has(target.memory.handle), "clearing a mapped file");
+    this.#append(this.#clearId, { tensors: [target], scalars: [byteLengthOf(target)] });
   }
 
   require(kernels: readonly Kernel[]): void {

@@ -132,6 +132,10 @@ class ReferenceBackend implements Backend {
     this.#bytes(target).set(this.#bytes(source));
   }
 
+  clear(target: Tensor): void {
+    this.#bytes(target).fill(0);
+  }
+
   require(_kernels: readonly Kernel[]): void {
     // Every kernel carries its reference.
   }
