@@ -39,8 +39,8 @@ export interface LoadOptions {
    */
   readonly packing?: Packing | undefined;
   /**
-   * Bytes of memory for experts that are not packed: the most used stay there, the others are read when they are
-   * chosen. Infinity uses them in the mapped file. Default: what is free; with a number, experts are not packed.
+   * Bytes of memory for experts that are not packed when the model is loaded: the most used stay there, packed, the
+   * others are read when they are chosen. Infinity uses them in the mapped file. Default: what is free; with a number, experts are not packed.
    */
   readonly expertMemory?: number | undefined;
   readonly signal?: AbortSignal | undefined;

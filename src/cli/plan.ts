@@ -132,12 +132,11 @@ function planDecode(model: CostModel, options: PlanOptions, tokens: number, batc
 
 function planMemory(model: CostModel, options: PlanOptions, tokens: number, batch: number): MemoryPlan {
   const isExperts = ({ part }: WeightGroup): boolean => part === "experts";
-  const sum = (of: readonly WeightGroup[], size: (group: WeightGroup) => number): number =>
-    of.reduce((total, group) => total + size(group), 0);
-  // Experts that do not fit are kept as they are in the file; the rest is packed.
-  const experts = sum(model.weights.filter(isExperts), ({ bytes }) => bytes);
-  const others = model.weights.filter((group) => !isExperts(group));
-  const rest = sum(others, ({ dtype, bytes }) => packedBytes(dtype, bytes));
+  // What memory holds is packed, experts that were read from the disk too.
+  const sum = (of: readonly WeightGroup[]): number =>
+    of.reduce((total, { dtype, bytes }) => total + packedBytes(dtype, bytes), 0);
+  const experts = sum(model.weights.filter(isExperts));
+  const rest = sum(model.weights.filter((group) => !isExperts(group)));
   const resident = rest + batch * kvBytes(model, options.kvDType, tokens) + PROGRAM_BYTES;
   const room = options.memoryBytes - resident;
   const hitShare = Math.max(0, Math.min(1, experts === 0 ? 1 : room / experts));

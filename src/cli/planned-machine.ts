@@ -1,6 +1,7 @@
 // The machine to plan for: this one, measured, or another one, as it was described.
 
 import { totalmem } from "node:os";
+import { availableMemory } from "../backends/available-memory.ts";
 import { createCpuBackend } from "../backends/cpu/native.ts";
 import { activeShare } from "../model/cost.ts";
 import type { Cli } from "./cli.ts";
@@ -59,7 +60,7 @@ export async function planMachine(cli: Cli, model: PlannedModel, flags: MachineF
     return { described, measured: null, backend: null, ramBytes: ram, availableBytes, diskBytesPerSecond, speed };
   }
   // Before the measurement takes some of it.
-  const availableBytes = left ?? process.availableMemory();
+  const availableBytes = left ?? availableMemory();
   using interrupt = watchInterrupt();
   using backend = createCpuBackend({ threads: flags.threads });
   const progress = new Progress(cli.messages, { label: "measuring this machine, step", format: String });

@@ -3,8 +3,8 @@
 // A failed request answers for itself; a failed step is the engine's own bug or a lost device, ends the worker, and
 // fails every request. Nothing here waits for the client.
 
-import { freemem } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
+import { availableMemory } from "../backends/available-memory.ts";
 import type { Backend, Weight } from "../backends/backend.ts";
 import { createCpuBackend } from "../backends/cpu/native.ts";
 import { createReferenceBackend } from "../backends/reference/reference.ts";
@@ -21,13 +21,6 @@ import { DEFAULT_CONTEXT, type EngineInfo, type FromWorker, type ToWorker, type 
 
 /** Floats of evaluated rows in one message. */
 const ROWS_PER_MESSAGE = 1 << 20;
-
-/** Free memory, or what a container leaves of it. Pages of files count as free: the system gives them up. */
-function availableMemory(): number {
-  // Zero, or more than any machine has, where there is no limit.
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(freemem(), limit - process.memoryUsage.rss()) : freemem();
-}
 
 const port = defined(parentPort, "a parent port");
 const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);

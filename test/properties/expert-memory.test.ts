@@ -1,22 +1,24 @@
 // A model that exceeds memory: whatever part of its experts is held, results are the same, bit for bit, and the
 // statistics of what was read add up.
 
-import { copyFileSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { closeSync, copyFileSync, cpSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { FetchStats, Weight } from "../../src/backends/backend.ts";
 import { cpuBackendStatus } from "../../src/backends/cpu/addon.ts";
 import { createCpuBackend } from "../../src/backends/cpu/native.ts";
+import { openCheckpoint } from "../../src/checkpoint/checkpoint.ts";
 import { readsSince } from "../../src/engine/expert-reads.ts";
 import { placeWeights } from "../../src/engine/place-weights.ts";
+import { packedBytes } from "../../src/model/packing.ts";
 import { DEFAULT_SAMPLING } from "../../src/ops/sample/sample.ts";
 import { type Tensor, view } from "../../src/tensor/tensor.ts";
 import { defined } from "../../src/util/assert.ts";
 import { goldenCase } from "../golden/golden.ts";
 import { bits, evaluateAll, generate, openEngine, request, type TestEngine } from "../support.ts";
 
-const CASES = ["hf-bf16", "hf-fp8", "gguf-q4_k_m"].map(goldenCase);
+const CASES = ["hf-bf16", "hf-fp8", "gguf-q4_k_m", "gguf-q3_k_m", "gguf-iq3_s", "gguf-mxfp4_moe"].map(goldenCase);
 const SMALL = goldenCase("hf-bf16");
 
 const folder = mkdtempSync(join(tmpdir(), "mimo-expert-memory-"));
@@ -35,7 +37,18 @@ function openLimited(path: string, expertMemory: number, threads = 2): TestEngin
 function expertBytes(path: string): number {
   using opened = openEngine(path);
   const experts = opened.engine.runner.model.weights.filter(({ numMatrices }) => numMatrices > 1);
-  return experts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return experts.reduce((sum, { dtype, byteLength }) => sum + packedBytes(dtype, byteLength), 0);
+}
+
+/** Writes a scale that tiles have no place for into every third matrix of the experts. */
+function scaleExperts(path: string, scale: number): void {
+  using checkpoint = openCheckpoint(path);
+  const scales = [...checkpoint.tensors.values()].filter(({ name }) => /experts\.\d+\..*scale/.test(name));
+  for (const { file, byteOffset } of scales.filter((_, i) => i % 3 === 0)) {
+    const descriptor = openSync(file, "r+");
+    writeSync(descriptor, new Uint8Array(Float32Array.of(scale).buffer), 0, 4, byteOffset);
+    closeSync(descriptor);
+  }
 }
 
 function statsOf({ backend }: TestEngine): FetchStats {
@@ -57,6 +70,30 @@ describe.skipIf(!cpuBackendStatus().isAvailable)("with little memory for experts
       }
     }
   });
+
+  test.each(["packing all", "packing none"])(
+    "logits are those of %s, also with FP8 experts that tiles refuse",
+    (name) => {
+      const { path: original, expected } = goldenCase("hf-fp8");
+      const path = join(folder, name);
+      cpSync(original, path, { recursive: true });
+      scaleExperts(path, 1024);
+      const packing = name === "packing all" ? "all" : "none";
+      using whole = openEngine(path, { activations: "quantised", kvDType: "f16", packing });
+      const experts = whole.engine.runner.model.weights.filter(({ numMatrices }) => numMatrices > 1);
+      expect(experts.some(({ isPacked }) => !isPacked)).toBe(true);
+      const wanted = bits(evaluateAll(whole.engine, expected.input_ids));
+      for (const share of [0.1, 2]) {
+        using limited = openLimited(path, Math.floor(share * expertBytes(path)));
+        for (let pass = 0; pass < 3; pass++) {
+          expect(bits(evaluateAll(limited.engine, expected.input_ids))).toEqual(wanted);
+        }
+        // Kept as rows, they are found in memory like all others.
+        const { uses, hits } = statsOf(limited);
+        if (share > 1) expect(hits).toBeGreaterThanOrEqual(uses / 3);
+      }
+    },
+  );
 
   test("tokens are the same, greedy, sampled and speculative", () => {
     const { prompt } = SMALL.expected.greedy;
@@ -115,7 +152,8 @@ describe.skipIf(!cpuBackendStatus().isAvailable)("with little memory for experts
       "experts",
     );
     // A matrix may begin anywhere in a page.
-    const heldBytes = Math.ceil(weight.byteLength / weight.numMatrices / 4096) * 4096 + 4096;
+    const matrixBytes = packedBytes(weight.dtype, weight.byteLength) / weight.numMatrices;
+    const heldBytes = Math.ceil(matrixBytes / 4096) * 4096 + 4096;
     const memory = backend.alloc(4);
     const ids: Tensor = view(memory, "i32", [1, 1]);
     afterAll(() => {

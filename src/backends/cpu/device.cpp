@@ -32,7 +32,7 @@ DType checked_dtype(double code) {
 // Keeps alive what its matrices lie in, so that freeing a memory first is harmless.
 struct Device::PreparedWeight {
   Weight weight{};
-  std::vector<const uint8_t*> matrices;
+  std::vector<MatrixPlace> matrices;
   std::vector<const float*> scales;
   std::vector<std::vector<float>> aligned_scales;
   std::vector<std::shared_ptr<Memory>> memories;
@@ -107,13 +107,13 @@ double Device::prepare_weight(const WeightRequest& request) {
   const double matrix_bytes = request.out * request.row_bytes;  // where this is inexact, it exceeds every memory
   for (size_t i = 0; i < request.num_matrices; i++) {
     const double* source = request.matrices + 2 * i;
-    prepared->matrices.push_back(address(source[0], source[1], matrix_bytes));
+    prepared->matrices.push_back({address(source[0], source[1], matrix_bytes), 0});
     prepared->keep(*memories_.find(source[0]));
   }
   weight.matrices = prepared->matrices.data();
   const auto is_file = [](const auto& memory) { return memory->is_file(); };
   if (request.num_matrices > 1 && std::all_of(prepared->memories.begin(), prepared->memories.end(), is_file)) {
-    prepared->fetched = std::make_unique<FetchedMatrices>(cache_, static_cast<size_t>(matrix_bytes));
+    prepared->fetched = std::make_unique<FetchedMatrices>(cache_, weight);
     for (size_t i = 0; i < request.num_matrices; i++) {
       prepared->fetched->add(*memories_.find(request.matrices[2 * i]), &prepared->matrices[i]);
     }
@@ -135,9 +135,10 @@ double Device::prepare_weight(const WeightRequest& request) {
   return weights_.insert(std::move(prepared));
 }
 
-// Packed weights share large blocks, so that huge pages back the small ones too.
-uint8_t* Device::allocate_tiles(size_t bytes, std::shared_ptr<Memory>* block) {
-  constexpr size_t BLOCK_BYTES = size_t{64} << 20, ALIGNMENT = 64;
+// Packed weights share large blocks, so that huge pages back the small ones too. The place is taken by whoever moves
+// tiles_used_ past it, once the tiles are known to hold the weight.
+uint8_t* Device::find_place(size_t bytes, std::shared_ptr<Memory>* block) {
+  constexpr size_t BLOCK_BYTES = size_t{64} << 20;
   *block = tiles_.lock();
   if (*block == nullptr || tiles_used_ + bytes > (*block)->size()) {
     *block = Memory::allocate(std::max(bytes, BLOCK_BYTES));
@@ -145,9 +146,7 @@ uint8_t* Device::allocate_tiles(size_t bytes, std::shared_ptr<Memory>* block) {
     tiles_ = *block;
     tiles_used_ = 0;
   }
-  uint8_t* tiles = (*block)->data() + tiles_used_;
-  tiles_used_ += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  return tiles;
+  return (*block)->data() + tiles_used_;
 }
 
 bool Device::pack_weight(double id) {
@@ -156,28 +155,31 @@ bool Device::pack_weight(double id) {
   PreparedWeight& prepared = **found;
   check_maps();
   Weight packed = prepared.weight;
-  packed.tile_bytes = variant_.tile_bytes(packed.dtype, packed.in);
-  const size_t matrix_bytes = static_cast<size_t>(num_tiles(packed.out) * packed.tile_bytes);
+  const int64_t tile_bytes = variant_.tile_bytes(packed.dtype, packed.in);
+  const size_t matrix_bytes = static_cast<size_t>(num_tiles(packed.out) * tile_bytes);
+  const size_t bytes = matrix_bytes * prepared.matrices.size();
   std::shared_ptr<Memory> block;
-  const uint8_t* tiles = allocate_tiles(matrix_bytes * prepared.matrices.size(), &block);
-  std::vector<const uint8_t*> matrices;
-  for (size_t i = 0; i < prepared.matrices.size(); i++) matrices.push_back(tiles + i * matrix_bytes);
+  const uint8_t* tiles = find_place(bytes, &block);
+  std::vector<MatrixPlace> matrices;
+  for (size_t i = 0; i < prepared.matrices.size(); i++) matrices.push_back({tiles + i * matrix_bytes, tile_bytes});
   packed.matrices = matrices.data();
   int32_t refused = 0;
   const Tensor tensors[] = {{&refused, DType::I32}};
   const Weight* weights[] = {&prepared.weight, &packed};
   pool_.run({{variant_.pack, {tensors, weights, nullptr}}});
   if (refused != 0) return false;
+  tiles_used_ += (bytes + TILE_ALIGNMENT - 1) / TILE_ALIGNMENT * TILE_ALIGNMENT;
   prepared.fetched.reset();
   packed.fetched = nullptr;
   const size_t stored_bytes = static_cast<size_t>(packed.out * packed.row_bytes);
   for (size_t i = 0; i < matrices.size(); i++) {
     for (const std::shared_ptr<Memory>& memory : prepared.memories) {
-      if (memory->contains(prepared.matrices[i])) memory->forget(prepared.matrices[i], stored_bytes);
+      const uint8_t* rows = prepared.matrices[i].data;
+      if (memory->contains(rows)) memory->forget(rows, stored_bytes);
     }
   }
   prepared.matrices.swap(matrices);
-  prepared.tiles_bytes = matrix_bytes * prepared.matrices.size();
+  prepared.tiles_bytes = bytes;
   packed.matrices = prepared.matrices.data();
   packed.scales = nullptr;
   prepared.weight = packed;
@@ -199,10 +201,10 @@ bool Device::lock_weight(double id) {
   const PreparedWeight& prepared = **found;
   const size_t bytes = static_cast<size_t>(prepared.weight.out * prepared.weight.row_bytes);
   bool is_locked = true;
-  for (const uint8_t* matrix : prepared.matrices) {
+  for (const MatrixPlace& matrix : prepared.matrices) {
     for (const std::shared_ptr<Memory>& memory : prepared.memories) {
-      if (!memory->is_file() || matrix < memory->data() || matrix >= memory->data() + memory->size()) continue;
-      is_locked = memory->lock(static_cast<size_t>(matrix - memory->data()), bytes) && is_locked;
+      if (!memory->is_file() || !memory->contains(matrix.data)) continue;
+      is_locked = memory->lock(static_cast<size_t>(matrix.data - memory->data()), bytes) && is_locked;
     }
   }
   return is_locked;

@@ -33,7 +33,7 @@ struct DeviceStats {
 
 class Device {
  public:
-  Device(const Variant& variant, int threads) : variant_(variant), pool_(threads) {}
+  Device(const Variant& variant, int threads) : variant_(variant), cache_(variant), pool_(threads) {}
 
   double alloc(double bytes);
   double map_file(const std::string& path, double* bytes);
@@ -61,7 +61,7 @@ class Device {
   uint8_t* address(double handle, double offset, double size);
   size_t decode(const double* stream, size_t available);
   void check_maps();
-  uint8_t* allocate_tiles(size_t bytes, std::shared_ptr<Memory>* block);
+  uint8_t* find_place(size_t bytes, std::shared_ptr<Memory>* block);
 
   const Variant& variant_;
   SlotTable<std::shared_ptr<Memory>> memories_;

@@ -35,18 +35,24 @@ struct Tensor {
 class FetchedMatrices;
 
 constexpr int64_t TILE_ROWS = 16;  // of a packed matrix, see src/ops/linear/tile.h
+constexpr size_t TILE_ALIGNMENT = 64;  // of the first tile of a matrix, so that its vectors lie in one cache line each
+
+// Where a matrix lies and how.
+struct MatrixPlace {
+  const uint8_t* data;
+  int64_t tile_bytes;  // of TILE_ROWS rows where it is packed into tiles, 0 where it is rows as in a file
+};
 
 // Matrices [out, in] of one dtype; see WeightSource in src/backends/backend.ts.
 struct Weight {
   DType dtype;
   int64_t num_matrices, out, in;
-  int64_t row_bytes;
-  int64_t tile_bytes;  // of TILE_ROWS rows where the matrices are packed into tiles, else 0
-  const uint8_t* const* matrices;  // [num_matrices]
-  const float* const* scales;      // [num_matrices], or null where the dtype carries its own scales
-  int64_t scale_rows;              // matrix rows that share a row of scales
-  int64_t scale_cols;              // scales in a row: ceil(in / 128)
-  FetchedMatrices* fetched;       // what `fetch` brings into memory; null where all matrices are there
+  int64_t row_bytes;            // of rows as in a file
+  const MatrixPlace* matrices;  // [num_matrices]
+  const float* const* scales;   // [num_matrices], or null where the dtype or every tile carries its own scales
+  int64_t scale_rows;           // matrix rows that share a row of scales
+  int64_t scale_cols;           // scales in a row: ceil(in / 128)
+  FetchedMatrices* fetched;     // what `fetch` brings into memory; null where all matrices are there
 };
 
 struct Args {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 
 #include "failure.h"
 #include "memory.h"
@@ -22,11 +23,21 @@ size_t page_ceiling(size_t offset) { return (offset + PAGE - 1) / PAGE * PAGE; }
 
 }  // namespace
 
-void FetchedMatrices::add(std::shared_ptr<Memory> file, const uint8_t** entry) {
+// Of one size wherever a matrix begins in its page, so that evicted memory fits the next one.
+FetchedMatrices::FetchedMatrices(MatrixCache& cache, const Weight& weight)
+    : cache_(cache),
+      weight_(weight),
+      bytes_(static_cast<size_t>(weight.out * weight.row_bytes)),
+      tile_bytes_(cache.variant_.tile_bytes(weight.dtype, weight.in)),
+      copy_bytes_(page_ceiling(std::max(bytes_, static_cast<size_t>(num_tiles(weight.out) * tile_bytes_))) + PAGE) {}
+
+void FetchedMatrices::add(std::shared_ptr<Memory> file, MatrixPlace* place) {
   Matrix& matrix = matrices_.emplace_back();
+  matrix.weight = this;
+  matrix.index = static_cast<int64_t>(matrices_.size()) - 1;
   matrix.file = std::move(file);
-  matrix.entry = entry;
-  matrix.mapped = *entry;
+  matrix.place = place;
+  matrix.mapped = place->data;
 }
 
 FetchedMatrices::~FetchedMatrices() {
@@ -78,7 +89,7 @@ void MatrixCache::fetch(const std::vector<FetchedMatrices*>& weights, const std:
     bool is_hit = true;
     for (FetchedMatrices* weight : weights) {
       Matrix& matrix = weight->matrices_[static_cast<size_t>(id)];
-      is_hit = is_hit && matrix.is_held();
+      is_hit = is_hit && matrix.is_held;
       use(matrix, static_cast<double>(weight->num_fetches_) / HALF_LIFE);
     }
     stats_.uses++;
@@ -89,8 +100,8 @@ void MatrixCache::fetch(const std::vector<FetchedMatrices*>& weights, const std:
   for (FetchedMatrices* weight : weights) {
     for (const int32_t id : chosen) {
       Matrix& matrix = weight->matrices_[static_cast<size_t>(id)];
-      if (matrix.is_held() || std::find(guesses_.begin(), guesses_.end(), &matrix) != guesses_.end()) continue;
-      if (take_memory(matrix, weight->bytes_)) plan_reads(matrix, weight->bytes_, pieces);
+      if (matrix.is_held || std::find(guesses_.begin(), guesses_.end(), &matrix) != guesses_.end()) continue;
+      if (take_memory(matrix)) plan_reads(matrix, pieces);
       else stats_.bytes_read += static_cast<double>(weight->bytes_);
     }
   }
@@ -98,7 +109,7 @@ void MatrixCache::fetch(const std::vector<FetchedMatrices*>& weights, const std:
   finish_reads();
   guesses_.clear();
   for (Matrix* matrix : wrong) {
-    if (!matrix->is_held()) evict(*matrix);
+    if (!matrix->is_held) evict(*matrix);
   }
   stats_.wait_ms += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
@@ -108,9 +119,9 @@ void MatrixCache::prefetch(const std::vector<FetchedMatrices*>& weights, const s
   for (const int32_t id : guess) {
     for (FetchedMatrices* weight : weights) {
       Matrix& matrix = weight->matrices_[static_cast<size_t>(id)];
-      if (matrix.copy != nullptr || !take_memory(matrix, weight->bytes_)) continue;
+      if (matrix.copy != nullptr || !take_memory(matrix)) continue;
       matrix.last_fetch = num_fetches_;  // stays until the next one
-      plan_reads(matrix, weight->bytes_, pieces);
+      plan_reads(matrix, pieces);
       guesses_.push_back(&matrix);
     }
   }
@@ -144,11 +155,10 @@ void MatrixCache::use(Matrix& matrix, double time) {
   if (matrix.copy != nullptr) by_heat_.insert({matrix.heat, &matrix});
 }
 
-// Memory for a copy, page by page as the matrix lies in its file; false where the budget has none left.
-bool MatrixCache::take_memory(Matrix& matrix, size_t bytes) {
-  if (matrix.copy != nullptr) return true;  // its read has failed before
-  // Of one size wherever the matrix begins in its page, so that evicted memory fits the next one.
-  const size_t needed = page_ceiling(bytes) + PAGE;
+// Memory for a copy; false where the budget has none left.
+bool MatrixCache::take_memory(Matrix& matrix) {
+  if (matrix.copy != nullptr) return true;  // its read has failed before, or tiles have refused it
+  const size_t needed = matrix.weight->copy_bytes_;
   auto coldest = by_heat_.begin();
   for (;;) {
     const auto fitting = std::find_if(spare_.begin(), spare_.end(),
@@ -178,7 +188,8 @@ bool MatrixCache::take_memory(Matrix& matrix, size_t bytes) {
 
 void MatrixCache::evict(Matrix& matrix) {
   by_heat_.erase({matrix.heat, &matrix});
-  *matrix.entry = matrix.mapped;
+  *matrix.place = {matrix.mapped, 0};
+  matrix.is_held = false;
   spare_.push_back(std::move(matrix.copy));
   matrix.copy = nullptr;
 }
@@ -188,10 +199,11 @@ void MatrixCache::drop_spare() {
   spare_.clear();
 }
 
-void MatrixCache::plan_reads(Matrix& matrix, size_t bytes, std::vector<Piece>& pieces) {
+// Page by page as the matrix lies in its file.
+void MatrixCache::plan_reads(Matrix& matrix, std::vector<Piece>& pieces) {
   const size_t offset = static_cast<size_t>(matrix.mapped - matrix.file->data());
-  const size_t begin = page_floor(offset), end = page_ceiling(offset + bytes);
-  *matrix.entry = matrix.copy->data() + (offset - begin);
+  const size_t begin = page_floor(offset), end = page_ceiling(offset + matrix.weight->bytes_);
+  *matrix.place = {matrix.copy->data() + (offset - begin), 0};
   matrix.unread_pieces = (end - begin + PIECE - 1) / PIECE;
   for (size_t at = begin; at < end; at += PIECE) {
     pieces.push_back({&matrix, at, std::min(PIECE, end - at), matrix.copy->data() + (at - begin)});
@@ -209,6 +221,34 @@ void MatrixCache::start_reads(const std::vector<Piece>& pieces) {
   work_.notify_all();
 }
 
+// Called by the thread that has read the last piece, and by no other.
+void MatrixCache::finish_copy(Matrix& matrix) {
+  if (!matrix.refuses_tiles && !pack(matrix)) {
+    // Part of the rows is gone: they are used in the file this time, and stay rows when they are fetched again.
+    matrix.refuses_tiles = true;
+    *matrix.place = {matrix.mapped, 0};
+    return;
+  }
+  matrix.is_held = true;
+}
+
+// A tile is never smaller than its rows. So tiles that begin where the rows do, or behind, can be written over them from
+// the last one to the first: over rows that are in tiles already, and no memory is needed but for one tile.
+bool MatrixCache::pack(Matrix& matrix) {
+  const FetchedMatrices& weight = *matrix.weight;
+  const size_t tile_bytes = static_cast<size_t>(weight.tile_bytes_);
+  uint8_t* copy = matrix.copy->data();
+  const size_t offset = static_cast<size_t>(matrix.place->data - copy);
+  uint8_t* tiles = copy + (offset + TILE_ALIGNMENT - 1) / TILE_ALIGNMENT * TILE_ALIGNMENT;
+  const std::unique_ptr<uint8_t[]> tile(new uint8_t[tile_bytes]);
+  for (int64_t i = num_tiles(weight.weight_.out); i-- > 0;) {
+    if (!variant_.pack_tile(weight.weight_, matrix.index, i, tile.get())) return false;
+    std::memcpy(tiles + static_cast<size_t>(i) * tile_bytes, tile.get(), tile_bytes);
+  }
+  *matrix.place = {tiles, weight.tile_bytes_};
+  return true;
+}
+
 // Helps the readers and waits for them.
 void MatrixCache::finish_reads() {
   std::unique_lock<std::mutex> lock(mutex_);
@@ -219,16 +259,17 @@ void MatrixCache::finish_reads() {
 void MatrixCache::read_some(std::unique_lock<std::mutex>& lock) {
   while (next_piece_ < pieces_.size()) {
     const Piece piece = pieces_[next_piece_++];
+    Matrix& matrix = *piece.matrix;
     std::string failure;
     lock.unlock();
     try {
-      piece.matrix->file->read(piece.offset, piece.bytes, piece.target);
+      matrix.file->read(piece.offset, piece.bytes, piece.target);
+      if (--matrix.unread_pieces == 0) finish_copy(matrix);
     } catch (const Failure& thrown) {
       failure = thrown.what();
     }
     lock.lock();
-    if (failure.empty()) piece.matrix->unread_pieces--;
-    else failure_ = failure;
+    if (!failure.empty()) failure_ = failure;
     if (--open_pieces_ == 0) done_.notify_all();
   }
 }

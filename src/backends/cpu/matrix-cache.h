@@ -2,10 +2,12 @@
 // read when they are asked for.
 //
 // A weight's table of matrices points into the mapped file; `fetch` points it to a copy in memory, and eviction points
-// it back. So a kernel finds the same bytes wherever they lie, and one that nobody fetched for is only slower. Reads go
-// past the page cache, many at once and in large pieces: the system would keep a second copy and, at its page faults,
-// read a few kilobytes at a time. How often a matrix was used fades by half every HALF_LIFE fetches of its weight; the
-// least used goes first, never one that the current fetch asks for. What does not fit beside those stays in the file.
+// it back. Reads go past the page cache, many at once and in large pieces: the system would keep a second copy and, at
+// its page faults, read a few kilobytes at a time. Whoever reads the last piece of a matrix packs it into tiles, where
+// it was read to, while other threads read on. So a kernel finds the same values wherever a matrix lies, and one that
+// nobody fetched for is only slower. How often a matrix was used fades by half every HALF_LIFE fetches of its weight;
+// the least used goes first, never one that the current fetch asks for. What does not fit beside those stays in the
+// file.
 #pragma once
 
 #include <atomic>
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "kernel.h"
+#include "variants.h"
 
 namespace mimo {
 
@@ -28,30 +31,37 @@ class Memory;
 // The matrices of one fetched weight.
 class FetchedMatrices {
  public:
-  FetchedMatrices(MatrixCache& cache, size_t matrix_bytes) : cache_(cache), bytes_(matrix_bytes) {}
+  // The weight outlives its matrices here.
+  FetchedMatrices(MatrixCache& cache, const Weight& weight);
   ~FetchedMatrices();
   FetchedMatrices(const FetchedMatrices&) = delete;
   FetchedMatrices& operator=(const FetchedMatrices&) = delete;
 
-  // `entry` is this matrix's place in the weight's table and holds its address in `file`.
-  void add(std::shared_ptr<Memory> file, const uint8_t** entry);
+  // The weight's next matrix; `place` is its entry in the weight's table, with its address in `file`.
+  void add(std::shared_ptr<Memory> file, MatrixPlace* place);
   MatrixCache& cache() const { return cache_; }
 
  private:
   friend class MatrixCache;
   struct Matrix {
+    FetchedMatrices* weight = nullptr;
+    int64_t index = 0;
     std::shared_ptr<Memory> file;
-    const uint8_t** entry = nullptr;
+    MatrixPlace* place = nullptr;
     const uint8_t* mapped = nullptr;
     std::shared_ptr<Memory> copy;          // null while the matrix is in the file only
     std::atomic<size_t> unread_pieces{0};  // of the copy
-    double heat = -1e300;                  // logarithm of its uses, each weighed by the time it was made
+    std::atomic<bool> is_held{false};      // the copy is whole
+    bool refuses_tiles = false;
+    double heat = -1e300;  // logarithm of its uses, each weighed by the time it was made
     uint64_t last_fetch = 0;
-    bool is_held() const { return copy != nullptr && unread_pieces == 0; }
   };
 
   MatrixCache& cache_;
-  const size_t bytes_;
+  const Weight& weight_;
+  const size_t bytes_;  // of a matrix in its file
+  const int64_t tile_bytes_;
+  const size_t copy_bytes_;  // memory for either form of a matrix
   std::deque<Matrix> matrices_;  // the cache points to them
   uint64_t num_fetches_ = 0;
 };
@@ -63,7 +73,7 @@ struct FetchStats {
 
 class MatrixCache {
  public:
-  MatrixCache() = default;
+  explicit MatrixCache(const Variant& variant) : variant_(variant) {}
   ~MatrixCache();
 
   // Starts to read ahead; before, nothing is copied. Throws std::system_error where the system refuses a thread.
@@ -88,16 +98,19 @@ class MatrixCache {
   };
 
   void use(Matrix& matrix, double time);
-  bool take_memory(Matrix& matrix, size_t bytes);
+  bool take_memory(Matrix& matrix);
   void evict(Matrix& matrix);
   void drop_spare();
-  void plan_reads(Matrix& matrix, size_t bytes, std::vector<Piece>& pieces);
+  void plan_reads(Matrix& matrix, std::vector<Piece>& pieces);
   void start_reads(const std::vector<Piece>& pieces);
   void finish_reads();
   std::vector<Matrix*> drop_wrong_guesses();
   void read_some(std::unique_lock<std::mutex>& lock);
+  void finish_copy(Matrix& matrix);
+  bool pack(Matrix& matrix);
   void serve();
 
+  const Variant& variant_;
   FetchStats stats_{};
   uint64_t num_fetches_ = 0;
   std::set<std::pair<double, Matrix*>> by_heat_;  // those with a copy, coldest first

@@ -8,15 +8,17 @@
 
 namespace mimo {
 
-#define MIMO_DECLARE(variant)                           \
-  namespace variant {                                   \
-  extern const KernelEntry KERNELS[];                   \
-  extern const int NUM_KERNELS;                         \
-  int64_t tile_bytes(DType dtype, int64_t columns);     \
-  void pack(const Args& args, Worker& worker);          \
+#define MIMO_DECLARE(variant)                                                              \
+  namespace variant {                                                                      \
+  extern const KernelEntry KERNELS[];                                                      \
+  extern const int NUM_KERNELS;                                                            \
+  int64_t tile_bytes(DType dtype, int64_t columns);                                        \
+  bool pack_tile(const Weight& weight, int64_t matrix, int64_t tile, uint8_t* out);        \
+  void pack(const Args& args, Worker& worker);                                             \
   }
-#define MIMO_VARIANT_ENTRY(variant, is_supported) \
-  {#variant, is_supported, variant::KERNELS, variant::NUM_KERNELS, variant::tile_bytes, variant::pack},
+#define MIMO_VARIANT_ENTRY(variant, is_supported)                                               \
+  {#variant,            is_supported,       variant::KERNELS, variant::NUM_KERNELS,             \
+   variant::tile_bytes, variant::pack_tile, variant::pack},
 
 #ifdef MIMO_HAS_AVX512
 MIMO_DECLARE(avx512)

@@ -13,8 +13,9 @@ struct Variant {
   bool is_supported;
   const KernelEntry* kernels;
   int num_kernels;
-  // Packing of weights, see src/ops/linear/pack.cpp: bytes of a tile, and the kernel.
+  // Packing of weights, see src/ops/linear/pack.cpp: bytes of a tile, one tile, and the kernel for all.
   int64_t (*tile_bytes)(DType dtype, int64_t columns);
+  bool (*pack_tile)(const Weight& weight, int64_t matrix, int64_t tile, uint8_t* out);
   KernelFn pack;
 };
 

@@ -28,12 +28,12 @@ struct Matrix {
 
   Matrix(const Weight& weight, int64_t index)
       : dtype(weight.dtype),
-        data(weight.matrices[index]),
+        data(weight.matrices[index].data),
         scales(weight.scales == nullptr ? nullptr : weight.scales[index]),
         rows(weight.out),
         columns(weight.in),
         row_bytes(weight.row_bytes),
-        tile_bytes(weight.tile_bytes),
+        tile_bytes(weight.matrices[index].tile_bytes),
         scale_rows(weight.scale_rows),
         scale_cols(weight.scale_cols) {}
 

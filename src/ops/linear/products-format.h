@@ -38,14 +38,21 @@ template <class Format> void stored_values(const Matrix& w, int64_t n, int64_t k
   }
 }
 
+// Sixteen short streams side by side are more than the processor follows by itself.
+MIMO_INLINE void prefetch(const uint8_t* p, int bytes) {
+  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+}
+
 // The same as int8 codes in quads.
 template <class Format> void stored_codes(const Matrix& w, int64_t n, int64_t k, int64_t count, CodeGroup* out) {
+  constexpr int CHUNK_BYTES = CHUNK / Format::BLOCK * Format::BLOCK_BYTES;
   alignas(64) int8_t codes[TILE_ROWS][CHUNK];
   i8x64 scales[16], offsets[16];
   for (int64_t begin = 0; begin < count; begin += CHUNK, out += CHUNK / 32) {
     const int here = count - begin < CHUNK ? static_cast<int>(count - begin) : CHUNK;
     for (int r = 0; r < TILE_ROWS; r++) {
       const Row row = row_of_tile(w, n, r);
+      prefetch(row.data + (k + begin + 2 * CHUNK) / CHUNK * CHUNK_BYTES, CHUNK_BYTES);
       const Codes chunk = here < CHUNK ? decode_last<Format>(row, k + begin, here) : decode<Format>(row, k + begin);
       for (int v = 0; v < 4; v++) store_i8x64(codes[r] + 64 * v, chunk.codes[v]);
       scales[r] = bytes_of(chunk.scales);
@@ -134,17 +141,16 @@ inline void pack_scales(const CodeGroup* groups, uint8_t* p, PowerScales) {
   store_bf16(reinterpret_cast<uint16_t*>(p), load(groups->scales[0]));
 }
 
-// The integers that scales were made from: scale = unit * integer is exact, so the quotient is the integer.
+// The integers that scales were made from: scale = unit * integer is exact, so the quotient is the integer. Where it is
+// NaN, as for a unit of zero, max and min give their second operands, and so zero.
 template <class Scales>
 void pack_integers(const CodeGroup* groups, bool offsets, const uint16_t* units, float factor, int8_t* out) {
-  for (int g = 0; g < Scales::NUM_GROUPS; g++) {
+  const f32x16 unit = mul(load_f16(units), set1(factor));
+  for (int g = 0; g < Scales::NUM_GROUPS; g++, out += TILE_ROWS) {
     const int part = Scales::GROUP == 16 ? g % 2 : 0;
     const CodeGroup& group = groups[g * Scales::GROUP / 32];
-    const float* products = offsets ? group.offsets[part] : group.scales[part];
-    for (int r = 0; r < TILE_ROWS; r++) {
-      const float unit = f16_to_f32(units[r]) * factor, quotient = products[r] / unit;
-      out[g * TILE_ROWS + r] = quotient >= -128 && quotient <= 127 ? static_cast<int8_t>(quotient) : 0;
-    }
+    const f32x16 quotient = div(load(offsets ? group.offsets[part] : group.scales[part]), unit);
+    store_i8(out, to_i32(add(max(quotient, zero()), min(quotient, zero()))));
   }
 }
 
