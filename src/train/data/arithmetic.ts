@@ -198,7 +198,9 @@ function subtractColumns(a: number, b: number): string {
     found = `${written}${found}`;
     const adding = difference < 0 ? ", add 10" : "";
     const next = difference < 0 ? 1 : 0;
-    lines.push(`${digit} - ${lower[i]!} - ${borrow} = ${difference}${adding}, write ${written}, borrow ${next}: ${found}`);
+    lines.push(
+      `${digit} - ${lower[i]!} - ${borrow} = ${difference}${adding}, write ${written}, borrow ${next}: ${found}`,
+    );
     borrow = next;
   }
   return lines.join("\n");

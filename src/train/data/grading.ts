@@ -16,7 +16,10 @@ export function says(expected: string, others: readonly string[] = []): (content
 /** Whether the last number of the answer is this one. */
 export function saysNumber(expected: number): (content: string) => boolean {
   return (content) => {
-    const last = content.replaceAll(/(?<=\d),(?=\d{3})/g, "").match(/-?\d+(?:\.\d+)?/g)?.at(-1);
+    const last = content
+      .replaceAll(/(?<=\d),(?=\d{3})/g, "")
+      .match(/-?\d+(?:\.\d+)?/g)
+      ?.at(-1);
     return last !== undefined && Math.abs(Number(last) - expected) < 1e-9;
   };
 }

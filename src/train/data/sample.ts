@@ -57,7 +57,10 @@ export function sampleAt<Options extends object>(
   options: Partial<Options>,
   { split, seed, index }: SamplePlace,
 ): Sample {
-  const random = new Random([hashText(generator.name), hashText(split), seed, Math.floor(index / 2 ** 32), index], split);
+  const random = new Random(
+    [hashText(generator.name), hashText(split), seed, Math.floor(index / 2 ** 32), index],
+    split,
+  );
   return generator.generate(random, completeOptions(generator, options));
 }
 
@@ -68,7 +71,10 @@ export function completeOptions<Options extends object>(
   const unknown = Object.keys(options).find((key) => !Object.hasOwn(generator.defaults, key));
   if (unknown !== undefined) {
     const known = Object.keys(generator.defaults).join(", ");
-    throw new MimoError("invalid_argument", `The generator ${generator.name} has no option ${unknown}: it has ${known}.`);
+    throw new MimoError(
+      "invalid_argument",
+      `The generator ${generator.name} has no option ${unknown}: it has ${known}.`,
+    );
   }
   return { ...generator.defaults, ...options };
 }
@@ -98,7 +104,9 @@ export function conversation(exchanges: readonly Exchange[], { thinking, system 
 }
 
 export function assistantMessage(content: string, reasoning: string): ChatMessage {
-  return reasoning === "" ? { role: "assistant", content } : { role: "assistant", reasoning_content: reasoning, content };
+  return reasoning === ""
+    ? { role: "assistant", content }
+    : { role: "assistant", reasoning_content: reasoning, content };
 }
 
 /** All that a sample says, without the system's part: for measuring, not for training. */

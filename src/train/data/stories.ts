@@ -71,7 +71,8 @@ export function tellStory(random: Random, { minWords, maxWords }: Pick<StoryOpti
   let cast = plan.episodes[0]!.cast;
   let allowedWords = 0;
   const telling = new Telling(random, (told) => {
-    if (told.numWords < allowedWords - PLOT_WORDS && beats.length > 0 && random.chance(0.7)) told.say(beats.pop()!, beatSlots(cast));
+    if (told.numWords < allowedWords - PLOT_WORDS && beats.length > 0 && random.chance(0.7))
+      told.say(beats.pop()!, beatSlots(cast));
   });
   for (const [i, episode] of plan.episodes.entries()) {
     cast = episode.cast;
@@ -213,11 +214,14 @@ function sideScene(telling: Telling, { hero, friend, second }: Cast): void {
 
 function withTitle(random: Random, { text, hero, thing, place }: Story): string {
   if (random.chance(0.6)) return text;
-  const title = phraseOf(random, ["$Hero and the {Day|Wish|Surprise}", "A Day {in|at} the $Place", "$Hero and $Friend"], {
-    hero: hero.name,
-    friend: `the ${thing.noun.charAt(0).toUpperCase()}${thing.noun.slice(1)}`,
-    place: place.noun,
-  });
+  const titles = [
+    "$Hero and the $Noun",
+    "The $Color $Noun",
+    "A Day {in|at} the $Place",
+    "The {Day|Wish|Surprise} of $Hero",
+  ];
+  const slots = { hero: hero.name, noun: thing.noun, color: thing.color, place: place.noun };
+  const title = phraseOf(random, titles, slots);
   return `${title}\n\n${text}`;
 }
 
@@ -229,7 +233,10 @@ function questionText(random: Random, story: Story): Sample {
 
 function questionChat(random: Random, story: Story, thinking: boolean): Sample {
   const questions = random.shuffle(story.questions).slice(0, random.integer(1, 3));
-  const request = phrase(random, "{Read this story:|Here is a story.|Please read:|I have a question about this story.}");
+  const request = phrase(
+    random,
+    "{Read this story:|Here is a story.|Please read:|I have a question about this story.}",
+  );
   const exchanges = questions.map(({ question, answer, evidence, accepts }, i): Exchange => ({
     question: i === 0 ? `${request}\n\n${story.text}\n\n${question}` : question,
     answer,
@@ -262,15 +269,21 @@ export function storyExchange(random: Random): Exchange {
   return {
     question: phraseOf(random, REQUESTS, { what }),
     answer: story.text,
-    reasoning: phrase(random, "The user wants a {short |}story. {I will tell one about $names.|It can be about $names.}", {
-      names: listing([hero.name, friend.name]),
-    }),
+    reasoning: phrase(
+      random,
+      "The user wants a {short |}story. {I will tell one about $names.|It can be about $names.}",
+      {
+        names: listing([hero.name, friend.name]),
+      },
+    ),
   };
 }
 
 function mentions({ text, hero }: Story, subject: string, thing: Thing): boolean {
   if (subject === aThing(thing)) return text.includes(theThing(thing));
-  return subject.startsWith("a ") || subject.startsWith("an ") ? text.includes(hero.kind) : text.includes(subject.split(" and ")[0]!);
+  return subject.startsWith("a ") || subject.startsWith("an ")
+    ? text.includes(hero.kind)
+    : text.includes(subject.split(" and ")[0]!);
 }
 
 function toldOnRequest(random: Random, thinking: boolean): Sample {

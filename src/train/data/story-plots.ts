@@ -70,16 +70,25 @@ function lostThing(telling: Telling, cast: Cast): void {
   const { hero, friend, thing, elsewhere } = cast;
   const slots = slotsOf(cast);
   telling.bring(thing);
-  telling.say("$hero had $aThing. {It was $her favorite thing.|$She loved it very much.|It was a gift from $her {aunt|grandmother|uncle}.}", slots);
+  telling.say(
+    "$hero had $aThing. {It was $her favorite thing.|$She loved it very much.|It was a gift from $her {aunt|grandmother|uncle}.}",
+    slots,
+  );
   const sad = telling.say("{One morning|After lunch|That day}, $hero was {very |}sad because $she lost $thing.", slots);
   noteReason(telling, hero, "sad", `${hero.she} lost the ${thing.color} ${thing.noun}`, sad);
-  telling.say("$She looked {under the bed and behind the door|in every room|in all the boxes}, but it was not there.", slots);
+  telling.say(
+    "$She looked {under the bed and behind the door|in every room|in all the boxes}, but it was not there.",
+    slots,
+  );
   const wish = telling.say("$hero wanted to find $thing.", slots);
   noteWish(telling, hero, `to find the ${thing.color} ${thing.noun}`, wish);
   telling.say('"{I will help you|Let us look together|Do not worry, we will find it}," said $friend.', slots);
   telling.go(hero, elsewhere, friend);
   telling.say("{They looked here and there.|They searched for a long time.|They asked everyone they met.}");
-  telling.take(friend, thing, ["{At last|Suddenly|Then}, $who found $thing.", "$who saw something {shine|move} and found $thing."]);
+  telling.take(friend, thing, [
+    "{At last|Suddenly|Then}, $who found $thing.",
+    "$who saw something {shine|move} and found $thing.",
+  ]);
   telling.give(friend, hero, thing);
   telling.say('"{Thank you|Oh, thank you}, $friend! {You are a good friend|You are so kind}," said $hero.', slots);
 }
@@ -87,11 +96,17 @@ function lostThing(telling: Telling, cast: Cast): void {
 function gift(telling: Telling, cast: Cast): void {
   const { hero, friend, thing, place, elsewhere } = cast;
   const slots = slotsOf(cast);
-  const wish = telling.say("{It was|Tomorrow was|Soon it would be} the birthday of $friend, and $hero wanted to give $friend a gift.", slots);
+  const wish = telling.say(
+    "{It was|Tomorrow was|Soon it would be} the birthday of $friend, and $hero wanted to give $friend a gift.",
+    slots,
+  );
   noteWish(telling, hero, `to give ${friend.name} a gift`, wish);
   telling.go(hero, place);
   telling.bring(thing);
-  telling.say("There {were many pretty things|was so much to see}. {One thing was|The best of all was} $aThing.", slots);
+  telling.say(
+    "There {were many pretty things|was so much to see}. {One thing was|The best of all was} $aThing.",
+    slots,
+  );
   telling.take(hero, thing, ["$who bought $thing with $her own coins.", "$who paid three coins and took $thing."]);
   telling.go(hero, elsewhere);
   const met = telling.say("$friend was {already|waiting} $atElsewhere.", slots);
@@ -122,7 +137,10 @@ function rain(telling: Telling, cast: Cast): void {
 function baking(telling: Telling, cast: Cast): void {
   const { hero, friend, place } = cast;
   const dish = telling.random.pick(["a cake", "a pie", "some bread", "a pot of soup", "some cookies", "a plum tart"]);
-  const [first, second] = telling.random.sample(["flour", "milk", "eggs", "honey", "butter", "apples", "salt", "plums"], 2);
+  const [first, second] = telling.random.sample(
+    ["flour", "milk", "eggs", "honey", "butter", "apples", "salt", "plums"],
+    2,
+  );
   const slots = { ...slotsOf(cast), dish, first: first!, second: second! };
   const wish = telling.say("$hero wanted to make $dish.", slots);
   noteWish(telling, hero, `to make ${dish}`, wish);
@@ -171,14 +189,17 @@ function fear(telling: Telling, cast: Cast): void {
   const wish = telling.say("But $hero wanted to be brave.", slots);
   noteWish(telling, hero, "to be brave", wish);
   telling.go(hero, place, friend);
-  telling.say('"{Take my hand|Breathe slowly|I am right here}," said $friend. "{We will do it together|You can do it}."', slots);
+  telling.say(
+    '"{Take my hand|Breathe slowly|I am right here}," said $friend. "{We will do it together|You can do it}."',
+    slots,
+  );
   telling.say("$hero took one small step, and then {another|one more}.", slots);
   telling.say("{It was not so bad.|Nothing bad happened.} {After some time|Soon}, $hero {laughed|smiled}.", slots);
   telling.say('"{I did it|Look at me|I am not afraid now}!" {cried|said|called} $hero.', slots);
 }
 
 function hungryAnimal(telling: Telling, cast: Cast): void {
-  const { hero, friend, thing, place } = cast;
+  const { hero, thing, place } = cast;
   const animal = telling.random.pick(ANIMALS);
   const food = telling.random.pick(FOODS);
   const slots = { ...slotsOf(cast), animal, food };
@@ -228,11 +249,14 @@ function trade(telling: Telling, cast: Cast): void {
 }
 
 function hiddenThing(telling: Telling, cast: Cast): void {
-  const { hero, friend, thing, place } = cast;
+  const { hero, friend, thing } = cast;
   const slots = slotsOf(cast);
   const [spot, wrong] = telling.random.sample(SPOTS, 2);
   telling.bring(thing);
-  telling.say("$hero and $friend played a game $at. {One hides a thing, the other looks for it.|It was a game of hiding.}", slots);
+  telling.say(
+    "$hero and $friend played a game $at. {One hides a thing, the other looks for it.|It was a game of hiding.}",
+    slots,
+  );
   telling.say("The thing to hide was $aThing.", slots);
   const wish = telling.say("$hero wanted to win the game.", slots);
   noteWish(telling, hero, "to win the game", wish);
@@ -250,13 +274,25 @@ function hiddenThing(telling: Telling, cast: Cast): void {
 }
 
 function practice(telling: Telling, cast: Cast): void {
-  const { hero, friend, place } = cast;
-  const skill = telling.random.pick(["swim", "whistle", "ride a horse", "draw a cat", "juggle", "skate", "sing", "row a boat"]);
+  const { hero, place } = cast;
+  const skill = telling.random.pick([
+    "swim",
+    "whistle",
+    "ride a horse",
+    "draw a cat",
+    "juggle",
+    "skate",
+    "sing",
+    "row a boat",
+  ]);
   const slots = { ...slotsOf(cast), skill };
   const wish = telling.say("$hero wanted to learn to $skill.", slots);
   noteWish(telling, hero, `to learn to ${skill}`, wish);
   telling.go(hero, place);
-  const angry = telling.say("{The first day was hard.|It was not easy.} $hero was angry because it did not work.", slots);
+  const angry = telling.say(
+    "{The first day was hard.|It was not easy.} $hero was angry because it did not work.",
+    slots,
+  );
   noteReason(telling, hero, "angry", "it did not work", angry);
   telling.say('"{Try once more|Do not give up|Every day a little}," said $friend.', slots);
   telling.say("So $hero {practiced every day|tried again and again}{, in sun and in rain|}.", slots);

@@ -23,7 +23,13 @@ export function questionsAbout(telling: Telling): StoryQuestion[] {
   return [...facts, ...askThings(telling), ...askPlaces(telling)];
 }
 
-function ask(question: string, answer: string, core: string, others: readonly string[], evidence: string): StoryQuestion {
+function ask(
+  question: string,
+  answer: string,
+  core: string,
+  others: readonly string[],
+  evidence: string,
+): StoryQuestion {
   return { question, answer, core, evidence, accepts: says(core, others) };
 }
 
@@ -46,7 +52,9 @@ function askThings({ things, people, random }: Telling): StoryQuestion[] {
       );
     }
     if (random.chance(0.6)) continue;
-    questions.push(ask(`What color is the ${noun}?`, `The ${noun} is ${color}.`, color, without(COLORS, color), evidence));
+    questions.push(
+      ask(`What color is the ${noun}?`, `The ${noun} is ${color}.`, color, without(COLORS, color), evidence),
+    );
   }
   return questions;
 }

@@ -72,6 +72,7 @@ export function systemMessage(random: Random): ChatMessage | undefined {
   const form = random.unit();
   if (form < 0.4) return undefined;
   if (form < 0.7) return { role: "system", content: NANO_PROMPT };
-  if (form < 0.8) return { role: "system", content: random.pick(["You are a helpful assistant.", "Be helpful and brief."]) };
+  if (form < 0.8)
+    return { role: "system", content: random.pick(["You are a helpful assistant.", "Be helpful and brief."]) };
   return datedSystemMessage(random, drawDay(random));
 }

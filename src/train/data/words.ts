@@ -60,7 +60,8 @@ export const THINGS = list(`ball kite book hat coin key lamp bell drum shell rin
   notebook pillow teapot toy watch wallet blanket box basket lantern rope stone clock vase violin`);
 export const SIZES = list("small big little old new shiny pretty plain heavy light round");
 export const FRUITS = list("apple pear plum banana orange lemon peach melon cherry grape berry fig mango kiwi");
-export const FOODS = lines(`bread, soup, cheese, a pie, an apple, some nuts, a sandwich, some berries, a carrot, a cookie,
+export const FOODS =
+  lines(`bread, soup, cheese, a pie, an apple, some nuts, a sandwich, some berries, a carrot, a cookie,
   rice, a bowl of porridge, honey cake, a pancake, some grapes`);
 export const COUNTABLE = list(`apples books coins shells stones cards stamps marbles eggs flowers buttons pencils
   cookies stickers leaves beads tickets nuts pears cups`);
