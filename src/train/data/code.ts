@@ -4,7 +4,9 @@
 // its description and name; that pair is either trained on or held out.
 // Refuses to know the families of functions.
 
-import { FAMILIES, type Task as CodeTask, type Value } from "./code-families.ts";
+import { LIST_FAMILIES, TEXT_FAMILIES } from "./code-list-families.ts";
+import { NUMBER_FAMILIES } from "./code-number-families.ts";
+import type { CodeTask, Value } from "./code-task.ts";
 import { phraseOf } from "./phrase.ts";
 import type { Random } from "./random.ts";
 import { codeOf, type CodeTest, passesTests } from "./run-code.ts";
@@ -27,6 +29,7 @@ export interface Program {
   readonly tests: readonly CodeTest[];
 }
 
+const FAMILIES = [...NUMBER_FAMILIES, ...LIST_FAMILIES, ...TEXT_FAMILIES];
 const NUM_TESTS = 4;
 
 export const code: Generator<CodeOptions> = {

@@ -6,11 +6,13 @@
 
 import type { ChatMessage, ToolDefinition } from "../../tokenizer/chat-request.ts";
 import { assert } from "../../util/assert.ts";
+import { NOTE_NAMES, noteText } from "./note-scenes.ts";
 import { assistantMessage, type Generator } from "./sample.ts";
 import type { Random } from "./random.ts";
 import { systemMessage } from "./system-prompt.ts";
 import { openToolBox, type ToolBox, type ToolName, TOOLS, type ToolWorld } from "./tool-box.ts";
-import { type Finish, NOTE_NAMES, noteText, type Scene, SCENES } from "./tool-scenes.ts";
+import type { Finish, Scene } from "./tool-scene.ts";
+import { SCENES } from "./tool-scenes.ts";
 import { CITIES } from "./words.ts";
 
 export interface ToolOptions {
