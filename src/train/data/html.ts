@@ -1,7 +1,7 @@
 // Small web pages of eight kinds, from a request that names all that must be on the page.
 //
 // A page is well formed by the strict check, and whatever the request names is visible on it; the grader asks for the
-// same of any answer. A page is known by its request, and requests are either trained on or held out.
+// same of any answer. A page is either trained on or held out, however it is asked for.
 // Refuses to know browsers: scripts are as small as can be, and are not run here.
 
 import { codeOf } from "./run-code.ts";
@@ -66,7 +66,7 @@ export function pageProblem(text: string, { visible, tags }: Pick<Page, "visible
 export function drawPage(random: Random): Page {
   return random.fresh(
     (source) => source.pick(KINDS)(source),
-    (page) => `html ${page.request}`,
+    (page) => page.html,
   );
 }
 

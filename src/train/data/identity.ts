@@ -9,7 +9,8 @@ import type { ChatMessage } from "../../tokenizer/chat-request.ts";
 import { arithmetic, arithmeticExchange } from "./arithmetic.ts";
 import { everydayExchange } from "./everyday.ts";
 import { says } from "./grading.ts";
-import { NANO_INTENTS, type Intent } from "./intents-nano.ts";
+import { MODEL_INTENTS } from "./intents-model.ts";
+import { type Intent, NANO_INTENTS } from "./intents-nano.ts";
 import { TALK_INTENTS } from "./intents-talk.ts";
 import { phrase, phraseOf } from "./phrase.ts";
 import { belongsTo, type Random, type Split } from "./random.ts";
@@ -25,6 +26,7 @@ export interface IdentityOptions {
 }
 
 const SHORT = 20;
+const ABOUT_INTENTS = [...NANO_INTENTS, ...MODEL_INTENTS];
 
 export const identity: Generator<IdentityOptions> = {
   name: "identity",
@@ -53,7 +55,7 @@ function drawExchange(random: Random, day: Day | undefined): Exchange {
   for (;;) {
     const exchange =
       kind < 0.45
-        ? intentExchange(random, NANO_INTENTS)
+        ? intentExchange(random, ABOUT_INTENTS)
         : kind < 0.8
           ? intentExchange(random, TALK_INTENTS)
           : everydayExchange(random);
@@ -95,7 +97,8 @@ const DATE_FORMS: readonly DateForm[] = [
     [
       "What is {the date|today's date|the date today}?",
       "{What|Which} date is it{ today|}?",
-      "{Tell me|Do you know} {the|today's} date{.|, please.}",
+      "Tell me {the|today's} date{|, please}.",
+      "Do you know {the|today's} date?",
     ],
     (day) => [`Today is ${day.weekday}, ${written(day)}.`, written(day)],
   ],

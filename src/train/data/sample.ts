@@ -109,6 +109,11 @@ export function assistantMessage(content: string, reasoning: string): ChatMessag
     : { role: "assistant", reasoning_content: reasoning, content };
 }
 
+/** A sample whose text as a whole is of the cursor's split: for items that have no key of their own. */
+export function freshSample<One extends Sample>(random: Random, draw: () => One): One {
+  return random.fresh(draw, plainText);
+}
+
 /** All that a sample says, without the system's part: for measuring, not for training. */
 export function plainText(sample: Sample): string {
   if (sample.kind === "text") return sample.text;

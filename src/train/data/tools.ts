@@ -7,7 +7,7 @@
 import type { ChatMessage, ToolDefinition } from "../../tokenizer/chat-request.ts";
 import { assert } from "../../util/assert.ts";
 import { NOTE_NAMES, noteText } from "./note-scenes.ts";
-import { assistantMessage, type Generator } from "./sample.ts";
+import { assistantMessage, type ChatSample, freshSample, type Generator } from "./sample.ts";
 import type { Random } from "./random.ts";
 import { systemMessage } from "./system-prompt.ts";
 import { openToolBox, type ToolBox, type ToolName, TOOLS, type ToolWorld } from "./tool-box.ts";
@@ -25,20 +25,22 @@ export interface ToolOptions {
 export const tools: Generator<ToolOptions> = {
   name: "tools",
   defaults: { maxQuestions: 3, maxOtherTools: 2, thinkingShare: 0.5 },
-  generate: (random, { maxQuestions, maxOtherTools, thinkingShare }) => {
-    const thinking = random.chance(thinkingShare);
-    const world = drawWorld(random);
-    const scenes = Array.from({ length: random.integer(1, maxQuestions) }, () => random.pick(SCENES)(random, world));
-    const offered = chooseTools(random, scenes, maxOtherTools);
-    const answerable = scenes.filter(({ without = [] }) => !without.some((name) => offered.includes(name)));
-    // A question about a missing tool falls away where another question needs that tool.
-    const asked = answerable.length > 0 ? answerable : [SCENES[0]!(random, world)];
-    const definitions = random
-      .shuffle(answerable.length > 0 ? offered : ["calculator" as const])
-      .map((name) => TOOLS[name]);
-    return playDialogue(asked, { world, definitions, thinking, system: systemMessage(random) });
-  },
+  generate: (random, options) => freshSample(random, () => drawDialogue(random, options)),
 };
+
+function drawDialogue(random: Random, { maxQuestions, maxOtherTools, thinkingShare }: ToolOptions): ChatSample {
+  const thinking = random.chance(thinkingShare);
+  const world = drawWorld(random);
+  const scenes = Array.from({ length: random.integer(1, maxQuestions) }, () => random.pick(SCENES)(random, world));
+  const offered = chooseTools(random, scenes, maxOtherTools);
+  const answerable = scenes.filter(({ without = [] }) => !without.some((name) => offered.includes(name)));
+  // A question about a missing tool falls away where another question needs that tool.
+  const asked = answerable.length > 0 ? answerable : [SCENES[0]!(random, world)];
+  const definitions = random
+    .shuffle(answerable.length > 0 ? offered : ["calculator" as const])
+    .map((name) => TOOLS[name]);
+  return playDialogue(asked, { world, definitions, thinking, system: systemMessage(random) });
+}
 
 interface Setting {
   readonly world: ToolWorld;
@@ -47,7 +49,7 @@ interface Setting {
   readonly system: ChatMessage | undefined;
 }
 
-function playDialogue(scenes: readonly Scene[], setting: Setting): ReturnType<typeof tools.generate> {
+function playDialogue(scenes: readonly Scene[], setting: Setting): ChatSample {
   const { world, definitions, thinking, system } = setting;
   const box = openToolBox(world);
   const messages: ChatMessage[] = system === undefined ? [] : [system];
