@@ -162,7 +162,7 @@ export function workOut({ a, operator, b }: Problem): string {
 
 /** Ones first, filled with zeros. */
 function columnsOf(value: number, length: number): number[] {
-  return [...String(value).padStart(length, "0")].map(Number).toReversed();
+  return Array.from(String(value).padStart(length, "0"), Number).toReversed();
 }
 
 function writeDigits(a: number, b: number, length: number): string {

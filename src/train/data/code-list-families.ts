@@ -142,11 +142,14 @@ export const TEXT_FAMILIES: readonly Family[] = [
       names: ["start", `first${k}`],
       does: [`returns the first ${k === 1 ? "letter" : `${k} letters`} of a text`],
       bodies: [`text.slice(0, ${k})`],
-      right: (text: string) => [...text].filter((_, i) => i < k).join(""),
+      right: (text: string) =>
+        Array.from(text)
+          .filter((_, i) => i < k)
+          .join(""),
     });
   },
   (random) => {
-    const letter = random.pick([..."aeionrl"]);
+    const letter = random.pick("aeionrl".split(""));
     return ofWord(random, {
       names: ["countLetter", `count${letter.toUpperCase()}`],
       does: [`counts the letter "${letter}" in a text`],
@@ -154,11 +157,11 @@ export const TEXT_FAMILIES: readonly Family[] = [
         `text.split("${letter}").length - 1`,
         `let count = 0;\nfor (const letter of text) {\n  if (letter === "${letter}") count++;\n}\nreturn count;`,
       ],
-      right: (text: string) => [...text].filter((each) => each === letter).length,
+      right: (text: string) => Array.from(text).filter((each) => each === letter).length,
     });
   },
   (random) => {
-    const letter = random.pick([..."abgklnrs"]);
+    const letter = random.pick("abgklnrs".split(""));
     return ofWord(random, {
       names: ["check", `startsWith${letter.toUpperCase()}`],
       does: [`checks if a text starts with "${letter}"`],
@@ -167,12 +170,12 @@ export const TEXT_FAMILIES: readonly Family[] = [
     });
   },
   (random) => {
-    const letter = random.pick([..."aeionrl"]);
+    const letter = random.pick("aeionrl".split(""));
     return ofWord(random, {
       names: ["has", `has${letter.toUpperCase()}`],
       does: [`checks if a text contains "${letter}"`],
       bodies: [`text.includes("${letter}")`],
-      right: (text: string) => [...text].some((each) => each === letter),
+      right: (text: string) => Array.from(text).some((each) => each === letter),
     });
   },
   (random) =>
@@ -180,28 +183,31 @@ export const TEXT_FAMILIES: readonly Family[] = [
       names: ["reverse", "backwards"],
       does: ["reverses a text"],
       bodies: ['text.split("").reverse().join("")', '[...text].reverse().join("")'],
-      right: (text: string) => [...text].reduce((found, letter) => letter + found, ""),
+      right: (text: string) => Array.from(text).reduce((found, letter) => letter + found, ""),
     }),
   (random) =>
     ofWord(random, {
       names: ["shout", "upper"],
       does: ["turns a text into capital letters"],
       bodies: ["text.toUpperCase()"],
-      right: (text: string) => [...text].map((letter) => letter.toUpperCase()).join(""),
+      right: (text: string) =>
+        Array.from(text)
+          .map((letter) => letter.toUpperCase())
+          .join(""),
     }),
   (random) =>
     ofWord(random, {
       names: ["size", "lengthOf"],
       does: ["returns the length of a text"],
       bodies: ["text.length"],
-      right: (text: string) => [...text].length,
+      right: (text: string) => Array.from(text).length,
     }),
   (random) =>
     ofWord(random, {
       names: ["isPalindrome", "sameBackwards"],
       does: ["checks if a text reads the same backwards"],
       bodies: ['text === [...text].reverse().join("")'],
-      right: (text: string) => [...text].every((letter, i) => letter === text.at(-1 - i)),
+      right: (text: string) => Array.from(text).every((letter, i) => letter === text.at(-1 - i)),
     }),
   (random) =>
     ofWord(random, {

@@ -78,7 +78,7 @@ function neighbor(list: readonly string[], kind: string): FactMaker {
 
 const spelling: FactMaker = (random) => {
   const word = random.pick([...THINGS, ...FRUITS]);
-  const letters = [...word].join("-");
+  const letters = word.split("").join("-");
   return [
     phrase(random, "{{How do you|Can you} spell $word?|Spell $word.|Spell the word $word.}", { word }),
     `${capitalize(word)} is spelled ${letters}.`,

@@ -32,6 +32,6 @@ export function saysAll(expected: readonly string[], others: readonly string[]):
 
 /** Words in lower case, between single spaces, without articles: so that inclusion means whole words. */
 function words(text: string): string {
-  const found = text.toLowerCase().match(/[\p{L}\p{N}-]+/gu) ?? [];
+  const found = text.toLowerCase().match(/\d+(?:\.\d+)+|[\p{L}\p{N}-]+/gu) ?? [];
   return ` ${found.filter((word) => !["the", "a", "an"].includes(word)).join(" ")} `;
 }

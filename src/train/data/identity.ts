@@ -5,7 +5,6 @@
 // ("Hi!") belong to training, because everyone says them.
 // Refuses to know the intents.
 
-import type { ChatMessage } from "../../tokenizer/chat-request.ts";
 import { arithmetic, arithmeticExchange } from "./arithmetic.ts";
 import { everydayExchange } from "./everyday.ts";
 import { says } from "./grading.ts";
@@ -14,7 +13,7 @@ import { type Intent, NANO_INTENTS } from "./intents-nano.ts";
 import { TALK_INTENTS } from "./intents-talk.ts";
 import { phrase, phraseOf } from "./phrase.ts";
 import { belongsTo, type Random, type Split } from "./random.ts";
-import { conversation, type Exchange, type Generator } from "./sample.ts";
+import { conversation, type Exchange, type Generator, type SampleMessage } from "./sample.ts";
 import { storyExchange } from "./stories.ts";
 import { datedSystemMessage, drawDay, shiftDay, systemMessage, type Day } from "./system-prompt.ts";
 
@@ -41,9 +40,9 @@ export const identity: Generator<IdentityOptions> = {
   },
 };
 
-function undatedSystemMessage(random: Random): ChatMessage | undefined {
+function undatedSystemMessage(random: Random): SampleMessage | undefined {
   const message = systemMessage(random);
-  return typeof message?.content === "string" && message.content.includes("Today") ? undefined : message;
+  return message?.content.includes("Today") === true ? undefined : message;
 }
 
 function drawExchange(random: Random, day: Day | undefined): Exchange {

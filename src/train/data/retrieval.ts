@@ -183,7 +183,7 @@ export function needleKey({ key, value }: Pair): string {
 
 function followChain(random: Random, { maxHops, maxPairs }: RetrievalOptions): Hunt {
   const names = random.shuffle(
-    [..."abcdefghijklmnopqrstuvwxyz"].flatMap((letter) => [1, 2, 3].map((digit) => `${letter}${digit}`)),
+    "abcdefghijklmnopqrstuvwxyz".split("").flatMap((letter) => [1, 2, 3].map((digit) => `${letter}${digit}`)),
   );
   const numChains = random.integer(1, Math.min(6, Math.max(1, maxPairs)));
   const values = drawPairs(random, FORMS[0]!, numChains).map(({ value }) => value);

@@ -10,6 +10,9 @@ import { MimoError } from "../../util/errors.ts";
 import { hashText, Random, type Split } from "./random.ts";
 import type { ToolWorld } from "./tool-box.ts";
 
+/** A message whose content is one string, as generators write it. */
+export type SampleMessage = ChatMessage & { readonly content: string };
+
 export interface TextSample {
   readonly kind: "text";
   readonly text: string;
@@ -17,7 +20,7 @@ export interface TextSample {
 
 export interface ChatSample {
   readonly kind: "chat";
-  readonly messages: readonly ChatMessage[];
+  readonly messages: readonly SampleMessage[];
   readonly tools: readonly ToolDefinition[];
   /** The template's `enable_thinking`: whether the assistant's messages carry reasoning. */
   readonly thinking: boolean;
@@ -30,7 +33,7 @@ export type Sample = TextSample | ChatSample;
 /** How an evaluation asks for the conversation's last answer, and grades what it gets. */
 export interface Task {
   /** The conversation up to the last question of the user, that included. */
-  readonly prompt: readonly ChatMessage[];
+  readonly prompt: readonly SampleMessage[];
   /** An answer that is right, without reasoning. */
   readonly answer: string;
   /** Grades the content of a final answer. */
@@ -89,12 +92,12 @@ export interface Exchange {
 
 export interface ConversationFrame {
   readonly thinking: boolean;
-  readonly system?: ChatMessage | undefined;
+  readonly system?: SampleMessage | undefined;
 }
 
 /** Questions and answers as a conversation; its last exchange is the task. */
 export function conversation(exchanges: readonly Exchange[], { thinking, system }: ConversationFrame): ChatSample {
-  const messages: ChatMessage[] = system === undefined ? [] : [system];
+  const messages: SampleMessage[] = system === undefined ? [] : [system];
   for (const { question, answer, reasoning } of exchanges) {
     messages.push({ role: "user", content: question }, assistantMessage(answer, thinking ? reasoning : ""));
   }
@@ -103,7 +106,7 @@ export function conversation(exchanges: readonly Exchange[], { thinking, system 
   return accepts === undefined ? sample : { ...sample, task: { prompt: messages.slice(0, -1), answer, accepts } };
 }
 
-export function assistantMessage(content: string, reasoning: string): ChatMessage {
+export function assistantMessage(content: string, reasoning: string): SampleMessage {
   return reasoning === ""
     ? { role: "assistant", content }
     : { role: "assistant", reasoning_content: reasoning, content };
@@ -120,7 +123,7 @@ export function plainText(sample: Sample): string {
   return sample.messages
     .filter(({ role }) => role !== "system")
     .map(({ content, reasoning_content: reasoning, tool_calls: calls }) =>
-      [reasoning ?? "", content ?? "", ...(calls ?? []).map((call) => JSON.stringify(call.function))].join(" "),
+      [reasoning ?? "", content, ...(calls ?? []).map((call) => JSON.stringify(call.function))].join(" "),
     )
     .join("\n");
 }

@@ -4,8 +4,8 @@
 // because it is not that model. Dates come from the prompt and from nowhere else.
 // Refuses to know what is asked.
 
-import type { ChatMessage } from "../../tokenizer/chat-request.ts";
 import type { Random } from "./random.ts";
+import type { SampleMessage } from "./sample.ts";
 
 export interface Day {
   /** "2026-03-14" */
@@ -59,7 +59,7 @@ export function shiftDay({ date }: Day, numDays: number): Day {
   return dayOf(new Date(Date.parse(date) + numDays * MS_PER_DAY));
 }
 
-export function datedSystemMessage(random: Random, { date, weekday }: Day): ChatMessage {
+export function datedSystemMessage(random: Random, { date, weekday }: Day): SampleMessage {
   const today = `Today's date: ${date} ${weekday}.`;
   const content = random.chance(0.6)
     ? `${NANO_PROMPT}\n\n${today}`
@@ -68,7 +68,7 @@ export function datedSystemMessage(random: Random, { date, weekday }: Day): Chat
 }
 
 /** Any of the prompts, or none. */
-export function systemMessage(random: Random): ChatMessage | undefined {
+export function systemMessage(random: Random): SampleMessage | undefined {
   const form = random.unit();
   if (form < 0.4) return undefined;
   if (form < 0.7) return { role: "system", content: NANO_PROMPT };

@@ -79,7 +79,11 @@ const cityWeather: SceneMaker = (random, world) => {
   return single({ question }, `I ask for the weather in ${city}.`, call("weather", { city }), (result) => ({
     why: `The weather in ${city} is known now.`,
     content: `In ${city} it is ${result.replace(", ", " with ")}.`,
-    accepts: says(result.split(" ").at(-2)!),
+    accepts: (content) =>
+      result
+        .split(/[ ,]+/)
+        .slice(0, 2)
+        .every((part) => says(part)(content)),
   }));
 };
 
@@ -218,9 +222,9 @@ const talk: SceneMaker = (random) => {
   };
 };
 
-/** Simple scenes stand more often. */
-export const SCENES: readonly SceneMaker[] = [
-  ...[calculation, calculation, wordProblem, time, cityWeather, conversion, saveNote, readNote],
-  ...[twoCities, twoCities, raiseScore, homeWeather, sumOfNotes],
-  ...[unknownCity, missingNote, listNotes, divisionByZero, noSuchTool, talk],
-];
+const SIMPLE = [calculation, calculation, wordProblem, time, cityWeather, conversion, saveNote, readNote];
+const CHAINED = [twoCities, twoCities, raiseScore, homeWeather, sumOfNotes];
+const UNUSUAL = [unknownCity, missingNote, listNotes, divisionByZero, noSuchTool, talk];
+
+/** A scene stands as often as it is drawn. */
+export const SCENES: readonly SceneMaker[] = SIMPLE.concat(CHAINED, UNUSUAL);

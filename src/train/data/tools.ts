@@ -4,10 +4,10 @@
 // task of a dialogue is its last question, in the world that the questions before it have left.
 // Refuses to know what the tools do and what is asked.
 
-import type { ChatMessage, ToolDefinition } from "../../tokenizer/chat-request.ts";
+import type { ToolDefinition } from "../../tokenizer/chat-request.ts";
 import { assert } from "../../util/assert.ts";
 import { NOTE_NAMES, noteText } from "./note-scenes.ts";
-import { assistantMessage, type ChatSample, freshSample, type Generator } from "./sample.ts";
+import { assistantMessage, type ChatSample, freshSample, type Generator, type SampleMessage } from "./sample.ts";
 import type { Random } from "./random.ts";
 import { systemMessage } from "./system-prompt.ts";
 import { openToolBox, type ToolBox, type ToolName, TOOLS, type ToolWorld } from "./tool-box.ts";
@@ -46,15 +46,15 @@ interface Setting {
   readonly world: ToolWorld;
   readonly definitions: readonly ToolDefinition[];
   readonly thinking: boolean;
-  readonly system: ChatMessage | undefined;
+  readonly system: SampleMessage | undefined;
 }
 
 function playDialogue(scenes: readonly Scene[], setting: Setting): ChatSample {
   const { world, definitions, thinking, system } = setting;
   const box = openToolBox(world);
-  const messages: ChatMessage[] = system === undefined ? [] : [system];
+  const messages: SampleMessage[] = system === undefined ? [] : [system];
   const notes: Record<string, string> = { ...world.notes };
-  let prompt: readonly ChatMessage[] = [];
+  let prompt: readonly SampleMessage[] = [];
   let worldThen = world;
   let last: Finish | undefined;
   for (const scene of scenes) {
@@ -69,7 +69,7 @@ function playDialogue(scenes: readonly Scene[], setting: Setting): ChatSample {
 }
 
 interface Stage {
-  readonly messages: ChatMessage[];
+  readonly messages: SampleMessage[];
   readonly notes: Record<string, string>;
   readonly box: ToolBox;
   readonly thinking: boolean;
