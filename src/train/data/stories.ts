@@ -8,7 +8,9 @@
 import { listing, phrase, phraseOf, withArticle } from "./phrase.ts";
 import type { Random } from "./random.ts";
 import { conversation, type Exchange, type Generator, type Sample } from "./sample.ts";
-import { type Cast, PLOTS, type Plot } from "./story-plots.ts";
+import { ADVENTURES } from "./story-adventures.ts";
+import type { Cast, Plot } from "./story-cast.ts";
+import { PLOTS } from "./story-plots.ts";
 import { questionsAbout, type StoryQuestion } from "./story-questions.ts";
 import { aThing, Telling, theThing, type Thing } from "./story-telling.ts";
 import { systemMessage } from "./system-prompt.ts";
@@ -59,6 +61,7 @@ interface StoryPlan {
   readonly episodes: readonly { readonly plot: Plot; readonly cast: Cast }[];
 }
 
+const ALL_PLOTS = [...PLOTS, ...ADVENTURES];
 const EPISODE_WORDS = 110;
 const PLOT_WORDS = 60;
 const SCENE_WORDS = 25;
@@ -95,7 +98,7 @@ function drawPlan(random: Random, numEpisodes: number): StoryPlan {
   const [hero, ...friends] = distinctPeople(random, people, numEpisodes + 1);
   const nouns = random.sample(THINGS, 2 * numEpisodes);
   const places = random.sample(PLACES, 2 * numEpisodes);
-  const plots = random.sample(PLOTS, numEpisodes);
+  const plots = random.sample(ALL_PLOTS, numEpisodes);
   const thing = (i: number): Thing => ({ noun: nouns[i]!, color: random.pick(COLORS) });
   const episodes = plots.map((plot, i) => ({
     plot,
@@ -129,7 +132,7 @@ function keyOf({ hero, episodes }: StoryPlan): string {
 
 const OPENINGS = [
   "{Once upon a time, there was|There once was|Long ago there lived} a {little|young|curious|clever|cheerful} $kind named $hero.",
-  "$hero was a {little|young|quiet|happy|clever} $kind who lived {in a small house|near the $place|by the $elsewhere}.",
+  "$hero was a {little|young|quiet|happy|clever} $kind who lived {in a small house|near the forest|by the sea|on a hill|at the end of a long road}.",
   "In a {small|quiet|green} village lived a $kind {called|named} $hero.",
   "This is a story about a {little|kind|brave|young} $kind. {The name of the $kind was|Everyone called $him} $hero.",
 ];
@@ -206,7 +209,10 @@ function sideScene(telling: Telling, { hero, friend, second }: Cast): void {
   const { random } = telling;
   const [who, other] = random.shuffle([hero, friend]) as [Person, Person];
   telling.bring(second);
-  telling.say("{There was also|They also had} $aThing.", { aThing: aThing(second) });
+  telling.say(
+    "{On the way, they saw|There was also|In a corner lay|They also had|On a bench stood|In the grass lay} $aThing.",
+    { aThing: aThing(second) },
+  );
   telling.take(who, second);
   if (random.chance(0.5)) telling.give(who, other, second);
   else if (random.chance(0.7)) telling.put(who, second, random.pick(SPOTS));

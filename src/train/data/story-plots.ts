@@ -5,66 +5,9 @@
 // because a small model follows one person more easily than two.
 // Refuses to know the length of the story and what else is told.
 
-import { type Thing, type Telling, aThing, theThing } from "./story-telling.ts";
-import { ANIMALS, FOODS, type Person, type Place, SPOTS } from "./words.ts";
-
-export interface Cast {
-  readonly hero: Person;
-  readonly friend: Person;
-  readonly thing: Thing;
-  readonly second: Thing;
-  readonly place: Place;
-  readonly elsewhere: Place;
-}
-
-export type Plot = (telling: Telling, cast: Cast) => void;
-
-function slotsOf({ hero, friend, thing, second, place, elsewhere }: Cast): Record<string, string> {
-  return {
-    hero: hero.name,
-    she: hero.she,
-    her: hero.her,
-    him: hero.him,
-    friend: friend.name,
-    aThing: aThing(thing),
-    thing: theThing(thing),
-    noun: thing.noun,
-    second: theThing(second),
-    aSecond: aThing(second),
-    at: place.at,
-    place: place.noun,
-    elsewhere: elsewhere.noun,
-    atElsewhere: elsewhere.at,
-  };
-}
-
-/** Notes "What did X want?" */
-function noteWish(telling: Telling, who: Person, wish: string, evidence: string): void {
-  const infinitive = wish.startsWith("to ");
-  telling.note({
-    about: `wish of ${who.name}`,
-    question: telling.random.pick([
-      `What did ${who.name} want${infinitive ? " to do" : ""}?`,
-      ...(infinitive ? [`What was ${who.name}'s wish?`] : [`What did ${who.name} wish for?`]),
-    ]),
-    answer: `${who.name} wanted ${wish}.`,
-    core: wish,
-    others: [],
-    evidence,
-  });
-}
-
-/** Notes "Why was X sad?" */
-function noteReason(telling: Telling, who: Person, feeling: string, reason: string, evidence: string): void {
-  telling.note({
-    about: `${who.name} ${feeling}`,
-    question: `Why was ${who.name} ${feeling}?`,
-    answer: `${who.name} was ${feeling} because ${reason}.`,
-    core: reason,
-    others: [],
-    evidence,
-  });
-}
+import { type Cast, noteReason, noteWish, type Plot, slotsOf } from "./story-cast.ts";
+import { type Telling, theThing } from "./story-telling.ts";
+import { ANIMALS, FOODS, SPOTS } from "./words.ts";
 
 function lostThing(telling: Telling, cast: Cast): void {
   const { hero, friend, thing, elsewhere } = cast;

@@ -33,12 +33,9 @@ function drawDialogue(random: Random, { maxQuestions, maxOtherTools, thinkingSha
   const world = drawWorld(random);
   const scenes = Array.from({ length: random.integer(1, maxQuestions) }, () => random.pick(SCENES)(random, world));
   const offered = chooseTools(random, scenes, maxOtherTools);
-  const answerable = scenes.filter(({ without = [] }) => !without.some((name) => offered.includes(name)));
   // A question about a missing tool falls away where another question needs that tool.
-  const asked = answerable.length > 0 ? answerable : [SCENES[0]!(random, world)];
-  const definitions = random
-    .shuffle(answerable.length > 0 ? offered : ["calculator" as const])
-    .map((name) => TOOLS[name]);
+  const asked = scenes.filter(({ without = [] }) => !without.some((name) => offered.includes(name)));
+  const definitions = random.shuffle(offered).map((name) => TOOLS[name]);
   return playDialogue(asked, { world, definitions, thinking, system: systemMessage(random) });
 }
 
