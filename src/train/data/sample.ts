@@ -6,6 +6,7 @@
 // Refuses to know tokens, and what is done with samples.
 
 import type { ChatMessage, ToolDefinition } from "../../tokenizer/chat-request.ts";
+import { defined } from "../../util/assert.ts";
 import { MimoError } from "../../util/errors.ts";
 import { hashText, Random, type Split } from "./random.ts";
 import type { ToolWorld } from "./tool-box.ts";
@@ -101,7 +102,7 @@ export function conversation(exchanges: readonly Exchange[], { thinking, system 
   for (const { question, answer, reasoning } of exchanges) {
     messages.push({ role: "user", content: question }, assistantMessage(answer, thinking ? reasoning : ""));
   }
-  const { answer, accepts } = exchanges.at(-1)!;
+  const { answer, accepts } = defined(exchanges.at(-1), "an exchange of the conversation");
   const sample: ChatSample = { kind: "chat", messages, tools: [], thinking };
   return accepts === undefined ? sample : { ...sample, task: { prompt: messages.slice(0, -1), answer, accepts } };
 }

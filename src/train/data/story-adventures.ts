@@ -136,7 +136,7 @@ function seed(telling: Telling, cast: Cast): void {
 }
 
 function sleepless(telling: Telling, cast: Cast): void {
-  const { hero, friend, thing } = cast;
+  const { hero, thing } = cast;
   const noise = telling.random.pick(["the wind", "an owl", "a loose shutter", "a dripping tap", "a mouse in the wall"]);
   const slots = { ...slotsOf(cast), noise };
   telling.say("It was late, and the {moon|stars} shone through the window.");
