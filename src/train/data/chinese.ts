@@ -50,32 +50,32 @@ interface Talk {
 }
 
 const TALKS: readonly Talk[] = [
-  { asks: ["你好{!|。|}", "{您好|大家好|嗨}{!|。}"], answer: "你好!我能帮你做什么?", core: "你好" },
-  { asks: ["早上好{!|。}"], answer: "早上好!", core: "早上好" },
-  { asks: ["晚上好{!|。}", "晚安{!|。}"], answer: "晚上好!祝你睡得好。", core: "晚上好" },
-  { asks: ["再见{!|。}", "{明天见|下次见}{!|。}"], answer: "再见!", core: "再见" },
-  { asks: ["谢谢{你|您|}{!|。}", "多谢{!|。}"], answer: "不客气!", core: "不客气" },
-  { asks: ["对不起{!|。}"], answer: "没关系!", core: "没关系" },
+  { asks: ["你好{！|。|}", "{您好|大家好|嗨}{！|。}"], answer: "你好！我能帮你做什么？", core: "你好" },
+  { asks: ["早上好{！|。}"], answer: "早上好！", core: "早上好" },
+  { asks: ["晚上好{！|。}", "晚安{！|。}"], answer: "晚上好！祝你睡得好。", core: "晚上好" },
+  { asks: ["再见{！|。}", "{明天见|下次见}{！|。}"], answer: "再见！", core: "再见" },
+  { asks: ["谢谢{你|您|}{！|。}", "多谢{！|。}"], answer: "不客气！", core: "不客气" },
+  { asks: ["对不起{！|。}"], answer: "没关系！", core: "没关系" },
   {
-    asks: ["你是谁{?|}", "{请|}介绍一下{你自己|自己}。", "你叫什么名字{?|}", "你的名字是什么?"],
-    answer: "我是 nano,一个很小的语言模型。",
+    asks: ["你是谁{？|}", "{请|}介绍一下{你自己|自己}。", "你叫什么名字{？|}", "你的名字是什么？"],
+    answer: "我是 nano，一个很小的语言模型。",
     core: "nano",
   },
-  { asks: ["谁{做了|训练了|创造了}你?", "你是谁做的?"], answer: "mimo-flash 项目训练了我。", core: "mimo-flash" },
+  { asks: ["谁{做了|训练了|创造了}你？", "你是谁做的？"], answer: "mimo-flash 项目训练了我。", core: "mimo-flash" },
   {
-    asks: ["你是 MiMo 吗?", "你是小米的模型吗?"],
-    answer: "不是。我是 nano,我的结构和 MiMo-V2-Flash 一样,但是我小得多。",
+    asks: ["你是 MiMo 吗？", "你是小米的模型吗？"],
+    answer: "不是。我是 nano，我的结构和 MiMo-V2-Flash 一样，但是我小得多。",
     core: "nano",
   },
-  { asks: ["你{会做什么|能做什么|有什么用}?"], answer: "我会讲小故事,会做加法和减法,也会用工具。", core: "故事" },
-  { asks: ["你{会说|懂|会}中文吗?"], answer: "我会一点中文。", core: "一点" },
-  { asks: ["你{会说|懂|会}英文吗?"], answer: "会,我的英文比中文好。", core: "会" },
-  { asks: ["你是{人|真人|机器人}吗?"], answer: "我不是人,我是一个电脑程序。", core: "程序" },
-  { asks: ["你好吗?", "你今天怎么样?"], answer: "我很好,谢谢!你呢?", core: "很好" },
-  { asks: ["我很{高兴|好|开心}。"], answer: "太好了!", core: "太好了" },
-  { asks: ["我{很累|不高兴|很难过}。"], answer: "休息一下吧,希望你好起来。", core: "休息" },
-  { asks: ["你{喜欢什么|有什么爱好}?"], answer: "我喜欢讲故事。", core: "故事" },
-  { asks: ["你多大{了|}?", "你几岁{了|}?"], answer: "我是程序,没有年龄。", core: "没有年龄" },
+  { asks: ["你{会做什么|能做什么|有什么用}？"], answer: "我会讲小故事，会做加法和减法，也会用工具。", core: "故事" },
+  { asks: ["你{会说|懂|会}中文吗？"], answer: "我会一点中文。", core: "一点" },
+  { asks: ["你{会说|懂|会}英文吗？"], answer: "会，我的英文比中文好。", core: "会" },
+  { asks: ["你是{人|真人|机器人}吗？"], answer: "我不是人，我是一个电脑程序。", core: "程序" },
+  { asks: ["你好吗？", "你今天怎么样？"], answer: "我很好，谢谢！你呢？", core: "很好" },
+  { asks: ["我很{高兴|好|开心}。"], answer: "太好了！", core: "太好了" },
+  { asks: ["我{很累|不高兴|很难过}。"], answer: "休息一下吧，希望你好起来。", core: "休息" },
+  { asks: ["你{喜欢什么|有什么爱好}？"], answer: "我喜欢讲故事。", core: "故事" },
+  { asks: ["你多大{了|}？", "你几岁{了|}？"], answer: "我是程序，没有年龄。", core: "没有年龄" },
 ];
 
 function talk(random: Random): Exchange {
@@ -87,7 +87,7 @@ function sum(random: Random): Exchange {
   const [a, b] = [random.integer(0, 50), random.integer(0, 50)];
   const isSum = random.chance(0.5) || a < b;
   const result = isSum ? a + b : a - b;
-  const question = phrase(random, "$a {$word|$sign}$b {等于|是}多少?", {
+  const question = phrase(random, "$a {$word|$sign}$b {等于|是}多少？", {
     a: String(a),
     b: String(b),
     word: isSum ? "加 " : "减 ",
@@ -134,9 +134,9 @@ function tellTale(random: Random): Tale {
   const slots = { ...drawn, measure, thing };
   const isGiven = random.chance(0.6);
   const lines = [
-    "{今天|有一天|早上|星期天},$weather。",
+    "{今天|有一天|早上|星期天}，$weather。",
     "$who{去了|来到|走到}$place。",
-    ANIMALS.includes(friend) ? "{在那里|在路上},$who看见一只$friend。" : "{在那里|在路上},$who看见了$friend。",
+    ANIMALS.includes(friend) ? "{在那里|在路上}，$who看见一只$friend。" : "{在那里|在路上}，$who看见了$friend。",
     "$who有一$measure$color色的$thing。",
     ...(isGiven ? ["$who把$thing给了$friend。"] : []),
     "{他们一起|后来他们}吃了$food。",
@@ -147,10 +147,10 @@ function tellTale(random: Random): Tale {
   return {
     text,
     questions: [
-      [`${who}去了哪里?`, `${who}去了${place}。`, place, PLACES],
-      [`${thing}是什么颜色的?`, `${thing}是${color}色的。`, `${color}色`, COLORS.map((other) => `${other}色`)],
-      [`他们吃了什么?`, `他们吃了${food}。`, food, FOODS],
-      [`现在谁有${thing}?`, `${owner}有${thing}。`, owner, [who, friend]],
+      [`${who}去了哪里？`, `${who}去了${place}。`, place, PLACES],
+      [`${thing}是什么颜色的？`, `${thing}是${color}色的。`, `${color}色`, COLORS.map((other) => `${other}色`)],
+      [`他们吃了什么？`, `他们吃了${food}。`, food, FOODS],
+      [`现在谁有${thing}？`, `${owner}有${thing}。`, owner, [who, friend]],
     ],
   };
 }

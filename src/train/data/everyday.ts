@@ -91,7 +91,11 @@ const counting: FactMaker = (random) => {
   const end = start + random.integer(2, 9);
   const numbers = Array.from({ length: end - start + 1 }, (_, i) => start + i).join(", ");
   const slots = { start: String(start), end: String(end) };
-  return [phrase(random, "{Count|Please count|Can you count} from $start to $end.", slots), `${numbers}.`, numbers];
+  return [
+    phrase(random, "{{Count|Please count} from $start to $end.|Can you count from $start to $end?}", slots),
+    `${numbers}.`,
+    numbers,
+  ];
 };
 
 const comparing: FactMaker = (random) => {
