@@ -1,0 +1,261 @@
+// Long contexts with something to find: one needle, one of many, all values of a key, a chain of variables.
+//
+// Needles stand at random places in a filler that never says what needles say. Length and number of pairs are options,
+// so that a curriculum can begin with a few lines and end at thousands of tokens. A needle is known by its key and
+// value, and that pair is either trained on or held out.
+// Refuses to know the tokenizer: lengths are counted by a function it is given, or estimated from characters.
+
+import { says, saysAll } from "./grading.ts";
+import { listing, phrase, phraseOf } from "./phrase.ts";
+import type { Random } from "./random.ts";
+import { conversation, type Exchange, type Generator } from "./sample.ts";
+import { CHILDREN, COLORS, FOODS, PLACES, SECRET_NOUNS, SIZES, SPOTS, THINGS } from "./words.ts";
+
+export type RetrievalKind = "single" | "multi-key" | "multi-value" | "variables";
+
+export interface RetrievalOptions {
+  readonly kinds: readonly RetrievalKind[];
+  /** The context's length, between these; short ones are as frequent per octave as long ones. */
+  readonly minTokens: number;
+  readonly maxTokens: number;
+  /** Needles of a multi-key context, and chains of a variables context, at most. */
+  readonly maxPairs: number;
+  /** Links of a chain of variables, at most. */
+  readonly maxHops: number;
+  readonly thinkingShare: number;
+  readonly countTokens: ((text: string) => number) | undefined;
+  readonly charactersPerToken: number;
+}
+
+interface Hunt {
+  /** Lines to hide, in the order in which they must stand. */
+  readonly needles: readonly string[];
+  readonly question: string;
+  readonly answer: string;
+  readonly reasoning: string;
+  readonly accepts: (content: string) => boolean;
+}
+
+export const retrieval: Generator<RetrievalOptions> = {
+  name: "retrieval",
+  defaults: {
+    kinds: ["single", "multi-key", "multi-value", "variables"],
+    minTokens: 100,
+    maxTokens: 1000,
+    maxPairs: 16,
+    maxHops: 4,
+    thinkingShare: 0.3,
+    countTokens: undefined,
+    charactersPerToken: 3.5,
+  },
+  generate: (random, options) => {
+    const hunt = HUNTS[random.pick(options.kinds)](random, options);
+    const numTokens = Math.round(options.minTokens * (options.maxTokens / options.minTokens) ** random.unit());
+    const context = hide(random, hunt.needles, numTokens, options);
+    const isFirst = random.chance(0.2);
+    const request = phrase(
+      random,
+      "{Read the text and {then |}answer the question.|Here is a text. {Please answer|Answer} the question.|I have a question about this text.}",
+    );
+    const exchange: Exchange = {
+      ...hunt,
+      question: isFirst
+        ? `${hunt.question}\n\n${context}\n\n${hunt.question}`
+        : `${request}\n\n${context}\n\n${hunt.question}`,
+    };
+    return conversation([exchange], { thinking: random.chance(options.thinkingShare) });
+  },
+};
+
+const HUNTS: Readonly<Record<RetrievalKind, (random: Random, options: RetrievalOptions) => Hunt>> = {
+  single: (random) => findOne(random, 1),
+  "multi-key": (random, { maxPairs }) => findOne(random, random.integer(2, Math.max(2, maxPairs))),
+  "multi-value": findAll,
+  variables: followChain,
+};
+
+interface Form {
+  /** "The secret number of $key is $value." */
+  readonly tells: string;
+  readonly asks: readonly string[];
+  readonly answers: string;
+  readonly drawKey: (random: Random) => string;
+  readonly drawValue: (random: Random) => string;
+}
+
+const drawNumber = (random: Random): string => String(random.integer(1000, 99_999));
+const drawName = (random: Random): string => random.pick(CHILDREN).name;
+const drawThing = (random: Random): string => `${random.pick(COLORS)} ${random.pick(THINGS)}`;
+const drawWord = (random: Random): string => random.pick(SECRET_NOUNS);
+
+const FORMS: readonly Form[] = [
+  {
+    tells: "The secret number of $key is $value.",
+    asks: ["What is the secret number of $key?", "Which secret number does $key have?"],
+    answers: "The secret number of $key is $value.",
+    drawKey: (random) => (random.chance(0.5) ? drawName(random) : `the ${drawThing(random)}`),
+    drawValue: drawNumber,
+  },
+  {
+    tells: "The password for $key is $value.",
+    asks: ["What is the password for $key?", "Which password opens $key?"],
+    answers: "The password for $key is $value.",
+    drawKey: (random) => {
+      const size = random.chance(0.5) ? `${random.pick(SIZES)} ` : "";
+      return `the ${size}${random.pick(COLORS)} ${random.pick(["door", "gate", "safe", "house", "room", "box"])}`;
+    },
+    drawValue: (random) => `${drawWord(random)} ${drawWord(random)}`,
+  },
+  {
+    tells: "Remember this: $key $value.",
+    asks: ["What was said about $key?", "Which number goes with $key?"],
+    answers: "$key $value",
+    drawKey: (random) => `${drawWord(random)}-${drawWord(random)}`,
+    drawValue: drawNumber,
+  },
+];
+
+interface Pair {
+  readonly key: string;
+  readonly value: string;
+}
+
+function drawPairs(random: Random, form: Form, count: number): Pair[] {
+  const pairs = new Map<string, string>();
+  while (pairs.size < count) {
+    const { key, value } = random.fresh(
+      (source) => ({ key: form.drawKey(source), value: form.drawValue(source) }),
+      needleKey,
+    );
+    if (![...pairs.values()].includes(value)) pairs.set(key, value);
+  }
+  return [...pairs].map(([key, value]) => ({ key, value }));
+}
+
+function findOne(random: Random, numPairs: number): Hunt {
+  const form = random.pick(FORMS);
+  const pairs = drawPairs(random, form, numPairs);
+  const wanted = random.pick(pairs);
+  const others = pairs.filter((pair) => pair !== wanted).map(({ value }) => value);
+  const answer = random.chance(0.5) ? `${wanted.value}` : phrase(random, form.answers, { ...wanted });
+  return {
+    needles: pairs.map((pair) => phrase(random, form.tells, { ...pair })),
+    question: askBriefly(phraseOf(random, form.asks, { key: wanted.key }), answer === wanted.value),
+    answer,
+    reasoning: `The text says: ${phrase(random, form.tells, { ...wanted })}`,
+    accepts: says(wanted.value, others),
+  };
+}
+
+/** Whether a sentence or the bare value is wanted is said, so that an answer is certain. */
+function askBriefly(question: string, isBrief: boolean): string {
+  return isBrief ? `${question} Answer with the value only.` : question;
+}
+
+function findAll(random: Random): Hunt {
+  const form = FORMS[0]!;
+  const numValues = random.integer(2, 4);
+  const [first, ...others] = drawPairs(random, form, random.integer(2, 5));
+  const { key } = first!;
+  const wanted = new Set([first!.value]);
+  while (wanted.size < numValues) {
+    wanted.add(random.fresh(form.drawValue, (value) => needleKey({ key, value })));
+  }
+  const told = random.shuffle([...[...wanted].map((value) => ({ key, value })), ...others]);
+  // Answers keep the order of the text: copying in order is what a reader does.
+  const inOrder = told.filter((pair) => pair.key === key).map(({ value }) => value);
+  return {
+    needles: told.map((pair) => phrase(random, "One of the secret numbers of $key is $value.", { ...pair })),
+    question: phrase(random, "{What are all the secret numbers of $key?|List all secret numbers of $key.}", { key }),
+    answer: `${listing(inOrder)}.`,
+    reasoning: `The text gives ${numValues} numbers for ${key}: ${inOrder.join(", ")}`,
+    accepts: saysAll(
+      inOrder,
+      others.map(({ value }) => value),
+    ),
+  };
+}
+
+/** By this key a pair is trained on or held out. */
+export function needleKey({ key, value }: Pair): string {
+  return `needle ${key}=${value}`;
+}
+
+function followChain(random: Random, { maxHops, maxPairs }: RetrievalOptions): Hunt {
+  const names = random.shuffle(
+    "abcdefghijklmnopqrstuvwxyz".split("").flatMap((letter) => [1, 2, 3].map((digit) => `${letter}${digit}`)),
+  );
+  const numChains = random.integer(1, Math.min(6, Math.max(1, maxPairs)));
+  const values = drawPairs(random, FORMS[0]!, numChains).map(({ value }) => value);
+  const chains = values.map((value) => {
+    const variables = names.splice(0, random.integer(1, maxHops) + 1);
+    return variables.map((name, i) => `${name} = ${i === 0 ? value : variables[i - 1]!}`);
+  });
+  const [wanted] = chains;
+  const target = wanted!.at(-1)!.split(" ")[0]!;
+  return {
+    needles: mergeInOrder(random, chains).map((line) => `${line}.`),
+    question: phrase(random, "{What is the value of|What number is} $target?", { target }),
+    answer: values[0]!,
+    reasoning: wanted!.toReversed().join(", "),
+    accepts: says(values[0]!, values.slice(1)),
+  };
+}
+
+/** One list in which the entries of each list keep their order. */
+function mergeInOrder(random: Random, lists: readonly (readonly string[])[]): string[] {
+  const turns = random.shuffle(lists.flatMap((entries, i) => entries.map(() => i)));
+  const places = lists.map(() => 0);
+  return turns.map((turn) => lists[turn]![places[turn]!++]!);
+}
+
+const FILLERS = [
+  "{$Name|A $job} {walked|went|ran} to the $place{ in the morning| after lunch| with a friend|}.",
+  "{It was|The day was} {warm|cold|quiet|bright|long} and {the birds sang|nobody was in a hurry|the wind was soft}.",
+  "$Name {likes|wanted|ate|bought|made} $food.",
+  "The $thing {was|lay|stood} $spot.",
+  "$Name and $other {talked|laughed|played} {for an hour|until evening|by the window}.",
+  '"{Where are you going|What do you see|Is it far}?" asked $name. "{To|Look at} the $place," said $other.',
+  "{Some say|Everyone knew|$Name said} that the $place is {old|beautiful|far away|empty|full of people}.",
+  "$At there {was|stood} {one|a single|another} $thing.",
+  "{Then|Later|After that}, $name {looked for|painted|cleaned|found} the $thing.",
+];
+
+function fillerLine(random: Random, isNumbers: boolean): string {
+  if (isNumbers)
+    return `Line ${random.integer(1, 999)}: ${random.integer(10, 99)} ${random.integer(10, 99)} ${random.integer(10, 99)}.`;
+  const { noun, at } = random.pick(PLACES);
+  return phraseOf(random, FILLERS, {
+    name: drawName(random),
+    other: drawName(random),
+    job: random.pick(["baker", "teacher", "farmer", "nurse", "sailor", "painter"]),
+    place: noun,
+    at,
+    food: random.pick(FOODS),
+    thing: drawThing(random),
+    spot: random.pick(SPOTS),
+  });
+}
+
+/** The needles, spread over filler of about `numTokens`. */
+function hide(random: Random, needles: readonly string[], numTokens: number, options: RetrievalOptions): string {
+  const isNumbers = random.chance(0.2);
+  const { countTokens, charactersPerToken } = options;
+  const sizeOf = countTokens ?? ((text: string): number => text.length / charactersPerToken);
+  const lines: string[] = [];
+  let size = needles.reduce((sum, needle) => sum + sizeOf(needle) + 1, 0);
+  while (size < numTokens) {
+    const line = fillerLine(random, isNumbers);
+    size += sizeOf(line) + (countTokens === undefined ? 1 / charactersPerToken : 0);
+    lines.push(line);
+  }
+  const places = needles.map(() => random.integer(0, lines.length)).toSorted((a, b) => a - b);
+  const separator = isNumbers ? "\n" : " ";
+  const woven: string[] = [];
+  let next = 0;
+  for (let i = 0; i <= lines.length; i++) {
+    while (next < needles.length && places[next] === i) woven.push(needles[next++]!);
+    if (i < lines.length) woven.push(lines[i]!);
+  }
+  return woven.join(separator);
+}
