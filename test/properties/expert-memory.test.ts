@@ -79,7 +79,7 @@ describe.skipIf(!cpuBackendStatus().isAvailable)("with little memory for experts
       cpSync(original, path, { recursive: true });
       scaleExperts(path, 1024);
       const packing = name === "packing all" ? "all" : "none";
-      using whole = openEngine(path, { activations: "quantised", kvDType: "f16", packing });
+      using whole = openEngine(path, { activations: "int16", kvDType: "f16", packing });
       const experts = whole.engine.runner.model.weights.filter(({ numMatrices }) => numMatrices > 1);
       expect(experts.some(({ isPacked }) => !isPacked)).toBe(true);
       const wanted = bits(evaluateAll(whole.engine, expected.input_ids));
