@@ -7,7 +7,7 @@
 // made: random weights, the same for both.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -44,8 +44,14 @@ if (!existsSync(join(ROOT, "bench/peers/node_modules")))
   fail("The peer is not installed: run `npm ci` in bench/peers.");
 const loadBefore = loadavg()[0];
 const models = positionals.length > 0 ? positionals : options.types.split(",").map(provideModel);
-const results = models.map((model, i) => compare(model, `${i + 1} of ${models.length}`));
-writeReport();
+const results = [];
+models.forEach((model, i) => {
+  results.push(compare(model, `${i + 1} of ${models.length}`));
+  // After each model, so that a failure loses one at most.
+  writeReport();
+});
+console.log(speedTable(JSON.parse(readFileSync(options.out, "utf8"))));
+console.error(`\nWrote ${relative(process.cwd(), options.out)}. \`npm run bench:table\` puts the table into README.md.`);
 
 function readOptions() {
   const text = (value) => ({ type: "string", default: value });
@@ -189,8 +195,4 @@ function writeReport() {
   mkdirSync(dirname(options.out), { recursive: true });
   writeFileSync(`${options.out}.part`, `${JSON.stringify(report, null, 2)}\n`);
   renameSync(`${options.out}.part`, options.out);
-  console.log(speedTable(report));
-  console.error(
-    `\nWrote ${relative(process.cwd(), options.out)}. \`npm run bench:table\` puts the table into README.md.`,
-  );
 }
