@@ -25,6 +25,7 @@ import {
   WEIGHT_DTYPES,
 } from "./cases.ts";
 import { bytesOf, Machine } from "./machine.ts";
+import { expertsBackwardCases, linearBackwardInputCases, linearBackwardWeightCases } from "./product-gradient-cases.ts";
 import { type Entry, formatTable, type Values } from "./report.ts";
 
 /** Op and dtype → its cases, made when they are run: some hold much material. */
@@ -44,6 +45,9 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["logprob_rows", logprobRowsCases],
   ["copy", copyCases],
   ["fetch", fetchCases],
+  ["linear_backward_input", linearBackwardInputCases],
+  ["linear_backward_weight", linearBackwardWeightCases],
+  ["experts_backward", expertsBackwardCases],
 ];
 
 const entries: Entry[] = [];
