@@ -1,6 +1,6 @@
 // Speed of the products of training: GFLOP/s of a linear layer's two gradients and of the experts', by shape.
 //
-//   node --import ./scripts/ts-loader.mjs bench/gradients.ts [--rows 2048] [--threads 2] [--variant avx2]
+//   node --import ./scripts/ts-loader.mjs bench/gradients.ts [--rows 2048] [--threads 2] [--variant avx2] [--only text]
 //
 // Multiplications and additions that the formulas need are counted, nothing that an implementation does twice. Experts:
 // eight products of a slot's F × D. Loads of experts are as unequal as random choices make them, or all on the first K.
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     rows: { type: "string", default: "2048" },
     threads: { type: "string" },
     variant: { type: "string" },
+    only: { type: "string", default: "" },
   },
 });
 const T = Number(values.rows);
@@ -51,13 +52,16 @@ function choices(E: number, K: number, isUnequal: boolean): Tensor {
 
 function report(name: string, flops: number, run: () => void): void {
   let best = Infinity;
-  for (let round = 0; round < 9; round++) {
+  for (let round = 0; round < 7 && name.includes(values.only); round++) {
     const start = clock();
     run();
     backend.sync();
     best = Math.min(best, clock() - start);
   }
-  console.log(`${name.padEnd(52)}${(flops / best / 1e9).toFixed(0).padStart(6)} GF/s ${(best * 1e3).toFixed(2)} ms`);
+  if (best < Infinity) {
+    const speed = (flops / best / 1e9).toFixed(0).padStart(6);
+    console.log(`${name.padEnd(52)}${speed} GF/s ${(best * 1e3).toFixed(2).padStart(9)} ms`);
+  }
   for (const { memory } of held) backend.free(memory);
   held = [];
 }
