@@ -26,6 +26,7 @@ import {
   WEIGHT_DTYPES,
 } from "./cases.ts";
 import { bytesOf, Machine } from "./machine.ts";
+import { expertsBackwardCases, linearBackwardInputCases, linearBackwardWeightCases } from "./product-gradient-cases.ts";
 import { type Entry, formatTable, type Values } from "./report.ts";
 
 /** Op and dtype → its cases, made when they are run: some hold much material. */
@@ -46,6 +47,9 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["copy", copyCases],
   ["clear", clearCases],
   ["fetch", fetchCases],
+  ["linear_backward_input", linearBackwardInputCases],
+  ["linear_backward_weight", linearBackwardWeightCases],
+  ["experts_backward", expertsBackwardCases],
 ];
 
 const entries: Entry[] = [];

@@ -51,7 +51,10 @@ void fetch(const Args& args, Worker& worker) {
   KERNEL(swiglu)             \
   KERNEL(copy_rows)          \
   KERNEL(sample_rows)        \
-  KERNEL(logprob_rows)
+  KERNEL(logprob_rows)       \
+  KERNEL(linear_backward_input) \
+  KERNEL(linear_backward_weight) \
+  KERNEL(experts_backward)
 
 #define MIMO_DECLARE(name) void name(const Args&, Worker&);
 #define MIMO_ENTRY(name) {#name, name},

@@ -4,6 +4,7 @@
 // it in the first; sums wait in memory between blocks, which changes no bit.
 #include "products.h"
 
+#include "row-tiles.h"
 #include "rows.h"
 
 namespace mimo::MIMO_VARIANT {
@@ -62,24 +63,6 @@ struct Scratch {
     sums = reinterpret_cast<float*>(p + INPUT_BYTES + PANEL_BYTES);
   }
 };
-
-// Calls run with the integral constant T = t, 1 <= t <= MAX.
-template <int MAX, class Run> MIMO_INLINE void with_constant(int t, Run&& run) {
-  if constexpr (MAX > 1) {
-    if (t < MAX) return with_constant<MAX - 1>(t, run);
-  }
-  run(Constant<MAX>());
-}
-
-// Splits T rows into tiles of at most `tile` that differ by one at most: run(first, count).
-template <class Run> void each_tile(int64_t T, int64_t tile, Run&& run) {
-  int64_t t = 0;
-  for (int64_t left = (T + tile - 1) / tile; left > 0; left--) {
-    const int64_t count = (T - t + left - 1) / left;
-    run(t, static_cast<int>(count));
-    t += count;
-  }
-}
 
 // Adds `count` columns of a panel times T rows of activations to sums [T, 16].
 template <int T> void add_values(const float* w, const float* x, int64_t count, float* sums) {
