@@ -244,7 +244,8 @@ export function attentionBackwardCases(): Case[] {
       shape: `N ${N}, G ${G}, H ${H}, U ${U}, ${window === 0 ? "all keys" : `window ${window}`}${sinks ? ", sinks" : ""}`,
       tolerance: 2e-6,
       measure: relativeToParts([T * N * H, slots * G * H, slots * G * U, ...(sinks ? [N] : [])]),
-      rows: [T],
+      // All documents at once: a result has no beginning that stands for fewer rows.
+      rows: [1],
       run: (machine) => {
         const { dQ, dK, dV, dSinks } = attentionGradients(machine, sizes, documents);
         return Float32Array.from([...dQ, ...dK, ...dV, ...dSinks]);
