@@ -6,6 +6,12 @@ import { cpuBackendStatus, loadAddon } from "../../src/backends/cpu/addon.ts";
 import { createReferenceBackend } from "../../src/backends/reference/reference.ts";
 import { KV_DTYPES } from "../../src/tensor/dtype.ts";
 import { allBackends } from "../support.ts";
+import {
+  attentionBackwardCases,
+  kvWriteBackwardCases,
+  rmsNormBackwardCases,
+  ropeBackwardCases,
+} from "./attention-gradient-cases.ts";
 import { attentionCases, kvCopyCases, kvWriteCases } from "./cache-cases.ts";
 import {
   type Case,
@@ -37,8 +43,12 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ...KV_DTYPES.map((dtype) => [`kv_write, ${dtype}`, () => kvWriteCases(dtype)] as const),
   ...KV_DTYPES.map((dtype) => [`kv_copy, ${dtype}`, () => kvCopyCases(dtype)] as const),
   ...KV_DTYPES.map((dtype) => [`attention, ${dtype}`, () => attentionCases(dtype)] as const),
+  ["attention_backward", attentionBackwardCases],
+  ["kv_write_backward", kvWriteBackwardCases],
   ["rms_norm", rmsNormCases],
+  ["rms_norm_backward", rmsNormBackwardCases],
   ["rope", ropeCases],
+  ["rope_backward", ropeBackwardCases],
   ["router", routerCases],
   ["swiglu", swigluCases],
   ["copy_rows", copyRowsCases],

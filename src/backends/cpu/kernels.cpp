@@ -42,11 +42,15 @@ void fetch(const Args& args, Worker& worker) {
   KERNEL(linear)             \
   KERNEL(experts)            \
   KERNEL(rms_norm)           \
+  KERNEL(rms_norm_backward)  \
   KERNEL(rope_table)         \
   KERNEL(rope)               \
+  KERNEL(rope_backward)      \
   KERNEL(kv_write)           \
+  KERNEL(kv_write_backward)  \
   KERNEL(kv_copy)            \
   KERNEL(attention)          \
+  KERNEL(attention_backward) \
   KERNEL(router)             \
   KERNEL(swiglu)             \
   KERNEL(copy_rows)          \
