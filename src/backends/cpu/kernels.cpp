@@ -40,7 +40,15 @@ void fetch(const Args& args, Worker& worker) {
   KERNEL(swiglu)             \
   KERNEL(copy_rows)          \
   KERNEL(sample_rows)        \
-  KERNEL(logprob_rows)
+  KERNEL(logprob_rows)       \
+  KERNEL(embedding_backward) \
+  KERNEL(copy_rows_backward) \
+  KERNEL(swiglu_backward)    \
+  KERNEL(router_backward)    \
+  KERNEL(balance_loss)       \
+  KERNEL(cross_entropy)      \
+  KERNEL(gradient_norm)      \
+  KERNEL(adamw)
 
 #define MIMO_DECLARE(name) void name(const Args&, Worker&);
 #define MIMO_ENTRY(name) {#name, name},
