@@ -63,6 +63,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     values: ["api/load-tokenizer.ts", "model", "checkpoint", "tokenizer", "tensor", "util"],
     mustNotKnow: "the engine, or devices",
   },
+  train: {
+    values: ["tokenizer", "util"],
+    mustNotKnow: "the engine, or HTTP",
+  },
   cli: {
     values: [
       "api",
