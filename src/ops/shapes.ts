@@ -2,9 +2,9 @@
 // A mismatch is a bug of the caller inside this project (checkpoints are checked when weights are bound).
 
 import type { Tensor } from "../tensor/tensor.ts";
-import { formatShape } from "../tensor/shape.ts";
+import { formatShape, numElements } from "../tensor/shape.ts";
 import type { DType } from "../tensor/dtype.ts";
-import { assert } from "../util/assert.ts";
+import { assert, defined } from "../util/assert.ts";
 
 type Operand = readonly [name: string, tensor: Tensor, dtype: DType | readonly DType[], ...dims: (string | number)[]];
 
@@ -24,4 +24,9 @@ export function bindShapes<Letters extends string>(op: string, operands: readonl
     assert(fits, () => `${op}: ${name} has shape ${formatShape(tensor.shape)}, expected [${dims.join(", ")}]`);
   }
   return sizes as Record<Letters, number>;
+}
+
+/** A tensor's elements in one row, for ops to which its shape means nothing. */
+export function flat(tensor: Tensor): Tensor {
+  return { ...tensor, shape: [defined(numElements(tensor.shape), "number of elements")] };
 }

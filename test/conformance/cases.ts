@@ -19,7 +19,7 @@ import { sampleRows } from "../../src/ops/sample/sample-rows.ts";
 import { swiglu } from "../../src/ops/swiglu/swiglu.ts";
 import { type DType, DTYPES } from "../../src/tensor/dtype.ts";
 import type { Machine } from "./machine.ts";
-import { randomFloats, randomIntegers, randomWeight, rowNorms, type WeightSizes } from "./material.ts";
+import { distinct, randomFloats, randomIntegers, randomWeight, rowNorms, type WeightSizes } from "./material.ts";
 import { ABSOLUTE, EXACT, type Measure, relative, relativeTo, relativeToRows, type Values } from "./report.ts";
 
 export interface Case {
@@ -190,14 +190,6 @@ export function expertCases(dtype: DType): Case[] {
       },
     })),
   );
-}
-
-/** `count` different integers from 0 to limit − 1, in any order. */
-function distinct(seed: number, count: number, limit: number): number[] {
-  const order = randomFloats(seed, limit);
-  return Array.from({ length: limit }, (_, i) => i)
-    .toSorted((a, b) => order[a]! - order[b]!)
-    .slice(0, count);
 }
 
 export function routerCases(): Case[] {

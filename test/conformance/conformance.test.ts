@@ -34,6 +34,13 @@ import {
 import { bytesOf, Machine } from "./machine.ts";
 import { expertsBackwardCases, linearBackwardInputCases, linearBackwardWeightCases } from "./product-gradient-cases.ts";
 import { type Entry, formatTable, type Values } from "./report.ts";
+import {
+  copyRowsBackwardCases,
+  embeddingBackwardCases,
+  routerBackwardCases,
+  swigluBackwardCases,
+} from "./row-gradient-cases.ts";
+import { adamWCases, balanceLossCases, crossEntropyCases, gradientNormCases } from "./training-step-cases.ts";
 
 /** Op and dtype → its cases, made when they are run: some hold much material. */
 const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
@@ -54,6 +61,14 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["copy_rows", copyRowsCases],
   ["sample_rows", sampleRowsCases],
   ["logprob_rows", logprobRowsCases],
+  ["embedding_backward", embeddingBackwardCases],
+  ["copy_rows_backward", copyRowsBackwardCases],
+  ["swiglu_backward", swigluBackwardCases],
+  ["router_backward", routerBackwardCases],
+  ["balance_loss", balanceLossCases],
+  ["cross_entropy", crossEntropyCases],
+  ["gradient_norm", gradientNormCases],
+  ["adamw", adamWCases],
   ["copy", copyCases],
   ["clear", clearCases],
   ["fetch", fetchCases],

@@ -22,6 +22,28 @@ export function randomIntegers(seed: number, count: number, limit: number): numb
   return Array.from({ length: count }, (_, i) => Math.floor(limit * randomUnit(key, i)));
 }
 
+/** `count` different integers from 0 to limit − 1, in any order. */
+export function distinct(seed: number, count: number, limit: number): number[] {
+  const order = randomFloats(seed, limit);
+  return Array.from({ length: limit }, (_, i) => i)
+    .toSorted((a, b) => order[a]! - order[b]!)
+    .slice(0, count);
+}
+
+/** Row by row: a row of the first, then a row of the second and so on. */
+export function besideEachOther(rows: number, ...parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (let row = 0; row < rows; row++) {
+    for (const part of parts) {
+      const width = part.length / rows;
+      out.set(part.subarray(row * width, (row + 1) * width), offset);
+      offset += width;
+    }
+  }
+  return out;
+}
+
 function randomBytes(seed: number, count: number): Uint8Array {
   return Uint8Array.from(randomIntegers(seed, count, 256));
 }

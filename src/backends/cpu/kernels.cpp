@@ -34,31 +34,39 @@ void fetch(const Args& args, Worker& worker) {
                  args.integer(2) != 0);
 }
 
-#define MIMO_KERNELS(KERNEL) \
-  KERNEL(copy)               \
-  KERNEL(clear)              \
-  KERNEL(fetch)              \
-  KERNEL(embedding)          \
-  KERNEL(linear)             \
-  KERNEL(experts)            \
-  KERNEL(rms_norm)           \
-  KERNEL(rms_norm_backward)  \
-  KERNEL(rope_table)         \
-  KERNEL(rope)               \
-  KERNEL(rope_backward)      \
-  KERNEL(kv_write)           \
-  KERNEL(kv_write_backward)  \
-  KERNEL(kv_copy)            \
-  KERNEL(attention)          \
-  KERNEL(attention_backward) \
-  KERNEL(router)             \
-  KERNEL(swiglu)             \
-  KERNEL(copy_rows)          \
-  KERNEL(sample_rows)        \
-  KERNEL(logprob_rows)       \
-  KERNEL(linear_backward_input) \
+#define MIMO_KERNELS(KERNEL)     \
+  KERNEL(copy)                   \
+  KERNEL(clear)                  \
+  KERNEL(fetch)                  \
+  KERNEL(embedding)              \
+  KERNEL(embedding_backward)     \
+  KERNEL(linear)                 \
+  KERNEL(linear_backward_input)  \
   KERNEL(linear_backward_weight) \
-  KERNEL(experts_backward)
+  KERNEL(experts)                \
+  KERNEL(experts_backward)       \
+  KERNEL(rms_norm)               \
+  KERNEL(rms_norm_backward)      \
+  KERNEL(rope_table)             \
+  KERNEL(rope)                   \
+  KERNEL(rope_backward)          \
+  KERNEL(kv_write)               \
+  KERNEL(kv_write_backward)      \
+  KERNEL(kv_copy)                \
+  KERNEL(attention)              \
+  KERNEL(attention_backward)     \
+  KERNEL(router)                 \
+  KERNEL(router_backward)        \
+  KERNEL(balance_loss)           \
+  KERNEL(swiglu)                 \
+  KERNEL(swiglu_backward)        \
+  KERNEL(copy_rows)              \
+  KERNEL(copy_rows_backward)     \
+  KERNEL(sample_rows)            \
+  KERNEL(logprob_rows)           \
+  KERNEL(cross_entropy)          \
+  KERNEL(gradient_norm)          \
+  KERNEL(adamw)
 
 #define MIMO_DECLARE(name) void name(const Args&, Worker&);
 #define MIMO_ENTRY(name) {#name, name},
