@@ -5,6 +5,8 @@
 // ids in one number, which is several times faster than keys made of strings.
 // Refuses to know added tokens and files: it turns text into the ids of ordinary tokens, and nothing else.
 
+import { popHeap, pushHeap } from "./number-heap.ts";
+
 /** The split pattern as tokenizer files spell it (Rust and Oniguruma syntax). The only one accepted. */
 export const QWEN2_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -20,6 +22,11 @@ const POSITION_SPACE = 2 ** 32;
 
 /** Ids are below this, so that `left * MAX_IDS + right` is an exact integer. */
 export const MAX_IDS = 2 ** 22;
+
+/** The pieces of a text in order, which no token crosses; joined they are the text. */
+export function splitPieces(text: string): readonly string[] {
+  return text.match(SPLIT) ?? [];
+}
 
 export interface Merge {
   readonly left: number;
@@ -49,9 +56,7 @@ export class BytePairEncoder {
 
   /** Appends the ids of `text` to `ids`. */
   encode(text: string, ids: number[]): void {
-    const pieces = (this.#normalize ? text.normalize("NFC") : text).match(SPLIT);
-    if (pieces === null) return;
-    for (const piece of pieces) {
+    for (const piece of splitPieces(this.#normalize ? text.normalize("NFC") : text)) {
       for (const id of this.#encodePiece(piece)) ids.push(id);
     }
   }
@@ -114,36 +119,4 @@ export class BytePairEncoder {
     for (let i = 0; i < end; i = next[i] as number) ids.push(symbols[i] as number);
     return ids;
   }
-}
-
-function pushHeap(heap: number[], value: number): void {
-  let child = heap.length;
-  heap.push(value);
-  while (child > 0) {
-    const parent = (child - 1) >> 1;
-    const above = heap[parent] as number;
-    if (above <= value) break;
-    heap[child] = above;
-    child = parent;
-  }
-  heap[child] = value;
-}
-
-function popHeap(heap: number[]): number {
-  const top = heap[0] as number;
-  const last = heap.pop() as number;
-  const size = heap.length;
-  if (size === 0) return top;
-  let parent = 0;
-  for (;;) {
-    let child = 2 * parent + 1;
-    if (child >= size) break;
-    if (child + 1 < size && (heap[child + 1] as number) < (heap[child] as number)) child++;
-    const below = heap[child] as number;
-    if (below >= last) break;
-    heap[parent] = below;
-    parent = child;
-  }
-  heap[parent] = last;
-  return top;
 }
