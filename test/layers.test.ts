@@ -64,13 +64,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     mustNotKnow: "the engine, or devices",
   },
   train: {
-    values: ["tokenizer", "util"],
+    values: ["convert", "model", "ops", "backends", "checkpoint", "tokenizer", "tensor", "util"],
+    packages: ["yaml", "zod"],
     mustNotKnow: "the engine, or HTTP",
   },
   cli: {
     values: [
       "api",
       "convert",
+      "train",
       "engine",
       "cache",
       "model",

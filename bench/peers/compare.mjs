@@ -51,7 +51,9 @@ models.forEach((model, i) => {
   writeReport();
 });
 console.log(speedTable(JSON.parse(readFileSync(options.out, "utf8"))));
-console.error(`\nWrote ${relative(process.cwd(), options.out)}. \`npm run bench:table\` puts the table into README.md.`);
+console.error(
+  `\nWrote ${relative(process.cwd(), options.out)}. \`npm run bench:table\` puts the table into README.md.`,
+);
 
 function readOptions() {
   const text = (value) => ({ type: "string", default: value });

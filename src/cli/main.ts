@@ -14,6 +14,7 @@ import { initCommand } from "./commands/init.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { logitsCommand } from "./commands/logits.ts";
 import { planCommand } from "./commands/plan.ts";
+import { trainCommand } from "./commands/train.ts";
 import { packageVersion, readEnvironment } from "./environment.ts";
 import { examples } from "./options.ts";
 import { Output } from "./output.ts";
@@ -21,7 +22,7 @@ import { reportError } from "./report-error.ts";
 
 function createProgram(cli: Cli): Command {
   const program = new Command("mimo")
-    .description("MiMo-V2-Flash: chat with it, generate text, look inside, convert and measure.")
+    .description("MiMo-V2-Flash: chat with it, generate text, look inside, convert, train and measure.")
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--debug", "print the stack of an error")
     .helpOption("-h, --help", "explain a command, with examples")
@@ -34,6 +35,7 @@ function createProgram(cli: Cli): Command {
     planCommand,
     convertCommand,
     initCommand,
+    trainCommand,
     benchCommand,
     logitsCommand,
     doctorCommand,

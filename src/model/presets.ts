@@ -8,6 +8,7 @@ import {
   type AttentionKind,
   type AttentionShape,
   DEFAULT_VALUE_SCALE,
+  type ExpertsConfig,
   type LayerPlan,
   type ModelConfig,
 } from "./config.ts";
@@ -50,47 +51,41 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   tiny: {
     description: "tests: 7 layers, window 16, 8 experts of which 2 run",
     numMtpHeads: 3,
-    config: {
-      ...FLASH_CONFIG,
+    config: hybridConfig({
       vocabSize: 320,
       hiddenSize: 256,
       intermediateSize: 256,
       contextLength: 4096,
-      layers: hybridLayers(7),
-      attention: attentionShapes({ numHeads: 4, numKvHeads: { global: 1, sliding: 2 }, headDim: 96, window: 16 }),
-      experts: { ...FLASH_CONFIG.experts, numExperts: 8, numExpertsPerToken: 2, intermediateSize: 256 },
-      eosTokenIds: [],
-    },
+      numLayers: 7,
+      attention: { numHeads: 4, numKvHeads: { global: 1, sliding: 2 }, headDim: 96, window: 16 },
+      experts: { numExperts: 8, numExpertsPerToken: 2, intermediateSize: 256 },
+    }),
   },
   nano: {
     description: "training on a laptop: 6 layers, 16 experts of which 2 run",
     numMtpHeads: 3,
-    config: {
-      ...FLASH_CONFIG,
+    config: hybridConfig({
       vocabSize: 512,
       hiddenSize: 256,
       intermediateSize: 256,
       contextLength: 4096,
-      layers: hybridLayers(6),
-      attention: attentionShapes({ numHeads: 4, numKvHeads: { global: 1, sliding: 2 }, headDim: 96, window: 128 }),
-      experts: { ...FLASH_CONFIG.experts, numExperts: 16, numExpertsPerToken: 2, intermediateSize: 256 },
-      eosTokenIds: [],
-    },
+      numLayers: 6,
+      attention: { numHeads: 4, numKvHeads: { global: 1, sliding: 2 }, headDim: 96, window: 128 },
+      experts: { numExperts: 16, numExpertsPerToken: 2, intermediateSize: 256 },
+    }),
   },
   "bench-1b": {
     description: "measurements: 24 layers, 32 experts of which 8 run, 0.4B parameters active",
     numMtpHeads: 3,
-    config: {
-      ...FLASH_CONFIG,
+    config: hybridConfig({
       vocabSize: 32_768,
       hiddenSize: 1024,
       intermediateSize: 4096,
       contextLength: 32_768,
-      layers: hybridLayers(24),
-      attention: attentionShapes({ numHeads: 16, numKvHeads: { global: 2, sliding: 4 }, headDim: 96, window: 128 }),
-      experts: { ...FLASH_CONFIG.experts, numExperts: 32, intermediateSize: 512 },
-      eosTokenIds: [],
-    },
+      numLayers: 24,
+      attention: { numHeads: 16, numKvHeads: { global: 2, sliding: 4 }, headDim: 96, window: 128 },
+      experts: { numExperts: 32, intermediateSize: 512 },
+    }),
   },
   "flash-slice": {
     description: "measurements at the published sizes: 4 layers of MiMo-V2-Flash",
@@ -103,6 +98,28 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     },
   },
 };
+
+/** What distinguishes one model of the architecture from another. */
+export interface HybridSizes extends Pick<
+  ModelConfig,
+  "vocabSize" | "hiddenSize" | "intermediateSize" | "contextLength"
+> {
+  readonly numLayers: number;
+  readonly attention: AttentionSizes;
+  readonly experts: Partial<Pick<ExpertsConfig, "numExperts" | "numExpertsPerToken" | "intermediateSize">>;
+}
+
+/** Everything else as published. */
+export function hybridConfig({ numLayers, attention, experts, ...sizes }: HybridSizes): ModelConfig {
+  return {
+    ...FLASH_CONFIG,
+    ...sizes,
+    layers: hybridLayers(numLayers),
+    attention: attentionShapes(attention),
+    experts: { ...FLASH_CONFIG.experts, ...experts },
+    eosTokenIds: [],
+  };
+}
 
 /** Hybrid blocks as published: the first layer is global and dense, then every sixth from layer 5 on is global. */
 function hybridLayers(count: number, isGlobal = (layer: number) => layer === 0 || layer % 6 === 5): LayerPlan[] {

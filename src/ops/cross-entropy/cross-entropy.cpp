@@ -1,49 +1,35 @@
 // Cross-entropy; see cross-entropy.ts. A row belongs to one thread and goes three times through its nearest cache: its
-// maximum, its exponentials and their sum, its gradient. Only the first pass needs memory, so the second asks for the row
-// behind, or memory would rest while exponentials are computed. The sum runs through four
-// vectors in turn, which are then added in a fixed order: it depends on V alone.
+// maximum, its mass, its gradient. Only the first pass waits for memory.
+//
+// The mass is what sampling divides by, block by block in float64, so that a loss is to the last bit the
+// log-probability that was reported when the token was sampled.
 #include "../sample/row.h"
 
 namespace mimo::MIMO_VARIANT {
 
 namespace {
 
-// Replaces logits by e^(logit - max) and returns their sum.
-float exponentiate(float* row, int64_t V, float max) {
-  f32x16 sums[4] = {zero(), zero(), zero(), zero()};
-  const f32x16 maximum = set1(max);
-  int64_t v = 0;
-  for (; v + 64 <= V; v += 64) {
-    unroll<0, 4>([&](auto i) {
-      const f32x16 value = exp(sub(load(row + v + 16 * i.value), maximum));
-      store(row + v + 16 * i.value, value);
-      sums[i.value] = add(sums[i.value], value);
-      __builtin_prefetch(row + V + v + 16 * i.value, 1);
-    });
-  }
-  for (; v < V; v += 16) {
-    store_up_to(row + v, exp(sub(load_up_to(row + v, V - v), maximum)), V - v);
-    sums[0] = add(sums[0], load_up_to(row + v, V - v));  // zero beyond the end
-  }
-  return hsum(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
-}
-
 // Replaces logits by their gradient and returns the loss.
-float differentiate(float* row, int64_t V, int32_t target, float coefficient) {
-  const float max = largest(row, V), logit = row[target];
-  const double sum = static_cast<double>(exponentiate(row, V, max));
-  const f32x16 scale = set1(static_cast<float>(static_cast<double>(coefficient) / sum));
-  for (int64_t v = 0; v < V; v += 16) store_up_to(row + v, mul(load_up_to(row + v, V - v), scale), V - v);
-  row[target] -= coefficient;
+float differentiate(float* logits, int64_t V, int32_t target, float coefficient) {
+  const Row row{logits, V, nullptr, nullptr, largest(logits, V)};
+  const Weigher weigh(row.max, 1);
+  double mass = 0;
+  for (int64_t b = 0; b < row.num_blocks(); b++) mass += block_mass(row, b, weigh, nullptr);
   // The maximum goes first: added to the small logarithm, a large one would swallow it.
-  return static_cast<float>(log_of(sum) + (static_cast<double>(max) - static_cast<double>(logit)));
+  const double distance = static_cast<double>(logits[target]) - static_cast<double>(row.max);
+  const f32x16 maximum = set1(row.max), scale = set1(static_cast<float>(static_cast<double>(coefficient) / mass));
+  for (int64_t v = 0; v < V; v += 16) {
+    store_up_to(logits + v, mul(exp(sub(load_up_to(logits + v, V - v), maximum)), scale), V - v);
+  }
+  logits[target] -= coefficient;
+  return -static_cast<float>(distance - log_of(mass));
 }
 
 }  // namespace
 
 // tensors [logits, targets, coefficients, losses], scalars [R, V]
 void cross_entropy(const Args& args, Worker& worker) {
-  constexpr int64_t GRAIN = 8;  // all rows of a claim but the first were asked for
+  constexpr int64_t GRAIN = 8;
   const int64_t R = args.integer(0), V = args.integer(1);
   const int32_t* targets = args.tensors[1].as<const int32_t>();
   const float* coefficients = args.tensors[2].as<const float>();

@@ -15,43 +15,31 @@ constexpr int TILE_M = NUM_REGISTERS >= 32 ? 12 : 6;
 constexpr int TILE_VECTORS = NUM_REGISTERS >= 32 ? 2 : 1;
 constexpr int64_t STEP = 256;           // of r
 constexpr int64_t PANEL_COLUMNS = 512;  // packed at a time
-constexpr int MAX_PIECES = 8;           // packed side by side
-constexpr int64_t PANEL_FLOATS = STEP * 16 + 16;     // not a power of two apart: they would compete for the same cache sets
+constexpr int64_t PANEL_FLOATS = STEP * 16;
 constexpr int64_t TILE_FLOATS = STEP * TILE_M + 16;  // packing writes whole vectors
-constexpr int64_t PANELS_FLOATS = PANEL_COLUMNS / 16 * PANEL_FLOATS;
 
 // Blocks of this size spend little on packing; smaller ones than the least spend much.
 constexpr int64_t MAX_ROWS = 192, MAX_COLUMNS = 512, MIN_ROWS = 48, MIN_COLUMNS = 64;
 
-// Neighbouring rows of A or columns of B that are packed together: element (r, first + i) to out[r * width + i].
-struct Piece {
-  int64_t first;
-  int count, width;  // count <= width <= 16
-  float* out;
-};
-
-// The elements of pieces for r in [r, r + num). What lies beyond a piece's count is zero, or overwritten by the next r.
-// Pieces side by side read whole stretches of a row: single cache lines of many rows would each be waited for.
-void pack(const Factor& factor, Sum sum, const Piece* pieces, int num_pieces, int64_t r, int64_t num) {
+// Elements (r, i) of a factor, r in [r, r + num) and i in [first, first + count), to out[r * width + i]: count <= 16.
+// What lies beyond `count` in a vector is zero, or overwritten by the next.
+void pack(const Factor& factor, Sum sum, int64_t first, int count, int64_t r, int64_t num, int width, float* out) {
   if (sum == Sum::OVER_ROWS) {
-    for (int64_t j = 0; j < num; j++) {
-      const float* row = factor.row(r + j);
-      for (const Piece* p = pieces; p < pieces + num_pieces; p++) {
-        store(p->out + j * p->width, load_up_to(row + p->first, p->count));
-      }
+    if (count == 16) {
+      for (int64_t j = 0; j < num; j++) store(out + j * width, load(factor.row(r + j) + first));
+    } else {
+      for (int64_t j = 0; j < num; j++) store(out + j * width, load_n(factor.row(r + j) + first, count));
     }
     return;
   }
-  for (const Piece* p = pieces; p < pieces + num_pieces; p++) {
-    const float* rows[16];
-    for (int i = 0; i < p->count; i++) rows[i] = factor.row(p->first + i) + r;
-    for (int64_t j = 0; j < num; j += 16) {
-      i8x64 square[16];
-      for (int i = 0; i < 16; i++) square[i] = bytes_of(i < p->count ? load_up_to(rows[i] + j, num - j) : zero());
-      transpose(square);
-      const int64_t left = min_of(16, num - j);
-      for (int64_t i = 0; i < left; i++) store_i8x64(p->out + (j + i) * p->width, square[i]);
-    }
+  const float* rows[16];
+  for (int i = 0; i < count; i++) rows[i] = factor.row(first + i) + r;
+  for (int64_t j = 0; j < num; j += 16) {
+    i8x64 square[16];
+    for (int i = 0; i < 16; i++) square[i] = bytes_of(i < count ? load_up_to(rows[i] + j, num - j) : zero());
+    transpose(square);
+    const int64_t left = min_of(16, num - j);
+    for (int64_t i = 0; i < left; i++) store_i8x64(out + (j + i) * width, square[i]);
   }
 }
 
@@ -116,39 +104,28 @@ Block Blocks::at(int64_t i) const {
 }
 
 float* gradient_scratch(Worker& worker) {
-  return static_cast<float*>(worker.scratch((PANELS_FLOATS + MAX_PIECES * TILE_FLOATS) * sizeof(float)));
+  return static_cast<float*>(worker.scratch((PANEL_COLUMNS * STEP + TILE_FLOATS) * sizeof(float)));
 }
 
 void multiply(const Factor& a, Sum sum_a, const Factor& b, Sum sum_b, int64_t R, const Block& block, const Target& c,
               float* scratch) {
-  float *panels = scratch, *tiles = scratch + PANELS_FLOATS;
-  Piece pieces[MAX_PIECES];
+  float *panels = scratch, *tile = scratch + PANEL_COLUMNS * STEP;
   const int64_t end = block.n + block.columns;
   for (int64_t n = block.n; n < end; n += PANEL_COLUMNS) {
     const int64_t columns = min_of(PANEL_COLUMNS, end - n);
     for (int64_t r = 0; r < R; r += STEP) {
       const int64_t num = min_of(STEP, R - r);
-      for (int64_t i = 0; i < columns;) {
-        int count = 0;
-        for (; i < columns && count < MAX_PIECES; i += 16) {
-          pieces[count++] = {n + i, static_cast<int>(min_of(16, columns - i)), 16, panels + i / 16 * PANEL_FLOATS};
-        }
-        pack(b, sum_b, pieces, count, r, num);
+      for (int64_t i = 0; i < columns; i += 16) {
+        pack(b, sum_b, n + i, static_cast<int>(min_of(16, columns - i)), r, num, 16, panels + i / 16 * PANEL_FLOATS);
       }
-      each_tile(block.rows, MAX_PIECES * TILE_M, [&](int64_t start, int rows_here) {
-        int count = 0;
-        each_tile(rows_here, TILE_M, [&](int64_t first, int rows) {
-          pieces[count] = {block.m + start + first, rows, rows, tiles + count * TILE_FLOATS};
-          count++;
+      each_tile(block.rows, TILE_M, [&](int64_t first, int count) {
+        const int64_t m = block.m + first;
+        pack(a, sum_a, m, count, r, num, count, tile);
+        float* rows[TILE_M];
+        for (int t = 0; t < count; t++) rows[t] = c.row(m + t) + n;
+        with_constant<TILE_M>(count, [&](auto T) {
+          add_row_tile<T.value>(tile, panels, num, rows, r == 0 && !c.accumulate, columns);
         });
-        pack(a, sum_a, pieces, count, r, num);
-        for (int i = 0; i < count; i++) {
-          float* rows[TILE_M];
-          for (int t = 0; t < pieces[i].count; t++) rows[t] = c.row(pieces[i].first + t) + n;
-          with_constant<TILE_M>(pieces[i].count, [&](auto T) {
-            add_row_tile<T.value>(pieces[i].out, panels, num, rows, r == 0 && !c.accumulate, columns);
-          });
-        }
       });
     }
   }

@@ -1,0 +1,45 @@
+// The tokenizer of a recipe: merges learnt from the text of its first stage, as a model will read it.
+
+import { checkMessages, checkTools } from "../tokenizer/chat-request.ts";
+import { renderChat } from "../tokenizer/chat-template.ts";
+import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
+import { MIMO_CHAT_TEMPLATE } from "../tokenizer/mimo-template.ts";
+import { trainBpe } from "../tokenizer/train-bpe.ts";
+import { samples } from "./data/mixture.ts";
+import type { Sample } from "./data/sample.ts";
+import type { Recipe } from "./recipe.ts";
+
+/** Samples of the tokenizer's text are those of no stage. */
+const TOKENIZER_SEED = 999;
+
+/** `onProgress` counts characters. Throws `invalid_argument` where there is too little text for the vocabulary. */
+export function learnTokenizer(recipe: Recipe, onProgress: (done: number, total: number) => void): TokenizerFiles {
+  const { vocabSize, characters } = recipe.tokenizer;
+  return trainBpe(textsOf(recipe, characters), {
+    vocabSize,
+    onProgress: (progress) => {
+      if (progress.phase === "counting") onProgress(progress.numCharacters, characters);
+    },
+  });
+}
+
+function* textsOf({ seed, stages }: Recipe, characters: number): Iterable<string> {
+  let left = characters;
+  for (const sample of samples(stages[0]!.data, { split: "train", seed: seed * 1000 + TOKENIZER_SEED })) {
+    const text = textOf(sample);
+    yield text;
+    left -= text.length;
+    if (left <= 0) return;
+  }
+}
+
+function textOf(sample: Sample): string {
+  if (sample.kind === "text") return sample.text;
+  const { messages, tools, thinking } = sample;
+  return renderChat(MIMO_CHAT_TEMPLATE, {
+    messages: checkMessages(messages),
+    tools: checkTools(tools),
+    addGenerationPrompt: false,
+    enableThinking: thinking,
+  });
+}

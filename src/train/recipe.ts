@@ -1,0 +1,133 @@
+// A recipe: everything that a run depends on besides the machine. Plain data, read from a YAML file.
+//
+// The same recipe and seed give the same model. Refuses to know folders, machines and progress.
+
+import { parse } from "yaml";
+import { z } from "zod";
+import { hybridConfig } from "../model/presets.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { MimoError } from "../util/errors.ts";
+import { checkMixture, type Mixture } from "./data/mixture.ts";
+import { DECAYS, scheduleOf } from "./schedule.ts";
+
+const count = z.int().positive();
+const share = z.number().min(0).max(1);
+
+const mixtureSchema = z
+  .array(
+    z.strictObject({
+      generator: z.string(),
+      weight: z.number().positive(),
+      options: z.record(z.string(), z.unknown()).optional(),
+    }),
+  )
+  .min(1)
+  .transform((entries) => entries as unknown as Mixture);
+
+const stageSchema = z.strictObject({
+  name: z.string(),
+  /** Tokens of the stage, padding included. */
+  tokens: count,
+  /** Rows of one pass, and passes of one step. */
+  batchTokens: count,
+  passes: count.default(1),
+  /** Tokens of the longest document. */
+  maxLength: count,
+  learn: z.enum(["all", "answers"]).default("all"),
+  learningRate: z.strictObject({
+    peak: z.number().positive(),
+    warmUpSteps: z.int().min(0).default(0),
+    decay: z.enum(DECAYS).default("cosine"),
+    decayShare: share.default(1),
+    finalShare: share.default(0.1),
+  }),
+  /** MTP heads that are trained, and what their mean loss counts beside the trunk's. */
+  mtp: z.strictObject({ heads: z.int().min(0).max(3), weight: z.number().min(0) }),
+  biasRate: z.number().min(0).default(1e-3),
+  balanceWeight: z.number().min(0).default(1e-5),
+  /** RoPE base of the global layers. */
+  globalRopeTheta: z.number().positive(),
+  data: mixtureSchema,
+});
+
+const recipeSchema = z.strictObject({
+  name: z.string().regex(/^[\w-]+$/),
+  seed: z.int().min(0).default(0),
+  tokenizer: z.strictObject({
+    vocabSize: count,
+    /** Characters of text from the first stage's mixture that merges are learnt from. */
+    characters: count,
+  }),
+  model: z.strictObject({
+    hiddenSize: count,
+    intermediateSize: count,
+    contextLength: count,
+    numLayers: count,
+    attention: z.strictObject({
+      numHeads: count,
+      numKvHeads: z.strictObject({ global: count, sliding: count }),
+      headDim: count,
+      window: count,
+    }),
+    experts: z.strictObject({ numExperts: count, numExpertsPerToken: count, intermediateSize: count }),
+  }),
+  optimizer: z
+    .strictObject({
+      beta1: share.default(0.9),
+      beta2: share.default(0.95),
+      epsilon: z.number().positive().default(1e-8),
+      weightDecay: z.number().min(0).default(0.1),
+      clipNorm: z.number().positive().default(1),
+    })
+    .prefault({}),
+  /** Steps between measurements on held-out data, and between resume points. */
+  validateEvery: count.default(200),
+  saveEvery: count.default(100),
+  stages: z.array(stageSchema).min(1),
+});
+
+export type Recipe = z.output<typeof recipeSchema>;
+export type Stage = Recipe["stages"][number];
+
+/** Throws `invalid_argument`: every fault of the text, each with its place. */
+export function parseRecipe(text: string, path: string): Recipe {
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    throw new MimoError("invalid_argument", `${path}: ${(cause as Error).message}`, { param: "recipe", cause });
+  }
+  const parsed = recipeSchema.safeParse(value);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the recipe"}: ${issue.message}`);
+    throw new MimoError("invalid_argument", `${path}: ${faults.join("; ")}.`, { param: "recipe" });
+  }
+  for (const stage of parsed.data.stages) {
+    checkMixture(stage.data);
+    scheduleOf({ ...stage.learningRate, steps: stageSteps(stage) });
+    if (stage.maxLength > stage.batchTokens) {
+      throw new MimoError(
+        "invalid_argument",
+        `${path}: ${stage.name}: expected a maxLength of at most batchTokens, ${stage.batchTokens}, found ${stage.maxLength}.`,
+        { param: "recipe" },
+      );
+    }
+  }
+  return parsed.data;
+}
+
+/** Steps of a stage: as many as its tokens fill, at least one. */
+export function stageSteps({ tokens, batchTokens, passes }: Stage): number {
+  return Math.max(1, Math.round(tokens / (batchTokens * passes)));
+}
+
+export function stageConfig(
+  { model }: Recipe,
+  stage: Stage,
+  vocabSize: number,
+  eosTokenIds: readonly number[],
+): ModelConfig {
+  const config = hybridConfig({ ...model, vocabSize });
+  const { global, sliding } = config.attention;
+  return { ...config, eosTokenIds, attention: { global: { ...global, ropeTheta: stage.globalRopeTheta }, sliding } };
+}

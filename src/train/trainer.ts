@@ -1,0 +1,215 @@
+// Runs a recipe's stages, one after the other, in a folder of its own: batches in, steps, resume points and metrics out.
+//
+// A run that was interrupted goes on where its last resume point stands, and gives the bits of one that never was: what
+// a step does follows from the recipe, the parameters and the position in the data. Refuses to know terminals.
+
+import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import type { Backend } from "../backends/backend.ts";
+import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
+import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { abortedError, MimoError } from "../util/errors.ts";
+import { Dataset } from "./dataset.ts";
+import { initialise } from "./initial-weights.ts";
+import { Learner, type StepResult } from "./learner.ts";
+import { exportModel } from "./model-files.ts";
+import { TrainedParameters } from "./parameters.ts";
+import { type Recipe, type Stage, stageConfig, stageSteps } from "./recipe.ts";
+import { loadResumePoint, readResumeState, saveResumePoint } from "./resume-point.ts";
+import { learningRate, scheduleOf } from "./schedule.ts";
+
+/** Where a run stands: after `step` steps of stage `stage`. */
+export interface Position {
+  readonly stage: number;
+  readonly step: number;
+  /** Steps of all stages: what the optimizer's moments have seen. */
+  readonly totalSteps: number;
+  /** Next sample of the stage's mixture. */
+  readonly sample: number;
+}
+
+/** One line of metrics.jsonl. */
+export interface Metrics extends Omit<StepResult, "maxViolation"> {
+  readonly stage: string;
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly learningRate: number;
+  readonly maxViolation: readonly number[];
+  readonly tokens: number;
+  readonly tokensPerSecond: number;
+  /** Mean cross-entropy on held-out data, where it was measured. */
+  readonly heldoutLoss?: number;
+}
+
+export interface TrainerOptions {
+  readonly recipe: Recipe;
+  readonly tokenizer: TokenizerFiles;
+  /** Of the run; made where it is missing. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly onStep: (metrics: Metrics, stage: Stage, steps: number) => void;
+}
+
+const METRICS = "metrics.jsonl";
+/** Batches of a measurement on held-out data. */
+const HELDOUT_BATCHES = 4;
+/** Tokens of an average document, the shortest kind considered. */
+const TOKENS_PER_DOCUMENT = 48;
+
+export class Trainer {
+  readonly #device: Backend;
+  readonly #options: TrainerOptions;
+  readonly #tokenizer: Tokenizer;
+
+  constructor(device: Backend, options: TrainerOptions) {
+    this.#device = device;
+    this.#options = options;
+    const { tokenizerJson, tokenizerConfig } = options.tokenizer;
+    this.#tokenizer = Tokenizer.fromJson(tokenizerJson, tokenizerConfig);
+  }
+
+  /** Trains to the end of the recipe and writes the model to `model` in the run's folder. Throws `aborted`, `io_failed`. */
+  async run(): Promise<void> {
+    const { recipe, folder } = this.#options;
+    mkdirSync(folder, { recursive: true });
+    const found = this.#readPosition();
+    let position: Position = found ?? { stage: 0, step: 0, totalSteps: 0, sample: 0 };
+    this.#forgetMetricsAfter(position.totalSteps);
+    let parameters = this.#parametersOf(position.stage);
+    try {
+      if (found === undefined) initialise(this.#device, parameters, recipe.seed);
+      else loadResumePoint(this.#resumeFolder, position.totalSteps, this.#device, parameters);
+      for (
+        ;
+        position.stage < recipe.stages.length;
+        position = { ...position, stage: position.stage + 1, step: 0, sample: 0 }
+      ) {
+        parameters = this.#enter(position.stage, parameters);
+        position = await this.#runStage(parameters, position);
+      }
+      const { tokenizer } = this.#options;
+      await exportModel(this.#device, parameters, {
+        out: join(folder, "model"),
+        type: "f32",
+        tokenizer,
+        overwrite: true,
+      });
+    } finally {
+      parameters[Symbol.dispose]();
+    }
+  }
+
+  async #runStage(parameters: TrainedParameters, start: Position): Promise<Position> {
+    const { recipe, signal, onStep } = this.#options;
+    const stage = recipe.stages[start.stage]!;
+    const steps = stageSteps(stage);
+    const schedule = scheduleOf({ ...stage.learningRate, steps });
+    const maxDocuments = Math.ceil(stage.batchTokens / TOKENS_PER_DOCUMENT);
+    const data = this.#dataset(stage, "train", start.stage, start.sample);
+    using learner = new Learner(this.#device, parameters, { ...recipe.optimizer, mtpMode: "parallel", maxDocuments });
+    let position = start;
+    while (position.step < steps) {
+      if (signal.aborted) {
+        await this.#save(parameters, position);
+        throw abortedError(signal.reason);
+      }
+      const begin = performance.now();
+      const step = position.step + 1;
+      const batches = Array.from({ length: stage.passes }, () => data.next());
+      const rate = learningRate(schedule, step);
+      const { mtp, biasRate, balanceWeight } = stage;
+      const totalSteps = position.totalSteps + 1;
+      const settings = { step: totalSteps, learningRate: rate, mtpWeight: mtp.weight, biasRate, balanceWeight };
+      const result = learner.step(batches, settings);
+      if (!Number.isFinite(result.gradientNorm)) throw diverged(stage, step, result);
+      position = { ...position, step, totalSteps, sample: data.position };
+      const tokens = batches.reduce((sum, { numTokens }) => sum + numTokens, 0);
+      const seconds = (performance.now() - begin) / 1000;
+      const isMeasured = step % recipe.validateEvery === 0 || step === steps;
+      const metrics: Metrics = {
+        stage: stage.name,
+        step,
+        totalSteps,
+        learningRate: rate,
+        ...result,
+        tokens,
+        tokensPerSecond: tokens / seconds,
+        ...(isMeasured ? { heldoutLoss: this.#heldoutLoss(learner, stage, start.stage) } : {}),
+      };
+      appendFileSync(join(this.#options.folder, METRICS), `${JSON.stringify(metrics)}\n`);
+      onStep(metrics, stage, steps);
+      if (step % recipe.saveEvery === 0 || step === steps) await this.#save(parameters, position);
+      // Lets signals and timers in: a step never waits.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return position;
+  }
+
+  #heldoutLoss(learner: Learner, stage: Stage, index: number): number {
+    const data = this.#dataset(stage, "heldout", index, 0);
+    return learner.measure(Array.from({ length: HELDOUT_BATCHES }, () => data.next()));
+  }
+
+  #dataset(stage: Stage, split: "train" | "heldout", index: number, position: number): Dataset {
+    const { recipe } = this.#options;
+    const maxDocuments = Math.ceil(stage.batchTokens / TOKENS_PER_DOCUMENT);
+    return new Dataset(
+      {
+        mixture: stage.data,
+        tokenizer: this.#tokenizer,
+        split,
+        // Every stage sees samples of its own.
+        seed: recipe.seed * 1000 + index,
+        learn: stage.learn,
+        numRows: stage.batchTokens,
+        maxDocuments,
+        maxLength: stage.maxLength,
+      },
+      position,
+    );
+  }
+
+  #parametersOf(stage: number): TrainedParameters {
+    const { recipe } = this.#options;
+    const of = recipe.stages[Math.min(stage, recipe.stages.length - 1)]!;
+    const config = stageConfig(recipe, of, recipe.tokenizer.vocabSize, this.#tokenizer.eosIds);
+    return new TrainedParameters(this.#device, config, of.mtp.heads);
+  }
+
+  /** The parameters as the stage wants them: its RoPE base, its number of MTP heads, new ones as copies of the first. */
+  #enter(stage: number, before: TrainedParameters): TrainedParameters {
+    const parameters = this.#parametersOf(stage);
+    parameters.copyFrom(before);
+    before[Symbol.dispose]();
+    return parameters;
+  }
+
+  get #resumeFolder(): string {
+    return join(this.#options.folder, "resume");
+  }
+
+  #readPosition(): Position | undefined {
+    return readResumeState(this.#resumeFolder)?.state as Position | undefined;
+  }
+
+  async #save(parameters: TrainedParameters, position: Position): Promise<void> {
+    await saveResumePoint(this.#resumeFolder, position.totalSteps, this.#device, parameters, position);
+  }
+
+  /** Steps that were taken after the resume point will be taken again. */
+  #forgetMetricsAfter(totalSteps: number): void {
+    const path = join(this.#options.folder, METRICS);
+    if (!existsSync(path)) return;
+    const lines = readFileSync(path, "utf8").split("\n").slice(0, totalSteps);
+    const text = lines.map((line) => `${line}\n`).join("");
+    truncateSync(path, Math.min(Buffer.byteLength(text), readFileSync(path).byteLength));
+  }
+}
+
+function diverged(stage: Stage, step: number, { loss, gradientNorm }: StepResult): MimoError {
+  return new MimoError(
+    "internal",
+    `${stage.name}, step ${step}: the gradient's norm is ${gradientNorm} and the loss ${loss}: training has diverged.`,
+    { remedy: "Lower the learning rate or lengthen the warm-up, and begin again from an earlier resume point." },
+  );
+}
