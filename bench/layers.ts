@@ -1,7 +1,7 @@
 // What a decode step spends in each layer, attention and feed-forward apart, and what a model of the published depth
 // would then spend.
 //
-//   node --import ./scripts/ts-loader.mjs bench/layers.ts MODEL [--context 1024] [--threads 2] [--activations int16]
+//   node --import ./scripts/ts-loader.mjs bench/layers.ts MODEL [--context 1024] [--threads 2] [--activations int16] [--packing all]
 //
 // Every command is waited for and timed alone, which adds some microseconds to each; the sum is printed beside the
 // time of a step as it runs otherwise. Medians over steps.
@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { createCpuBackend } from "../src/backends/cpu/native.ts";
 import { openCheckpoint } from "../src/checkpoint/checkpoint.ts";
 import { Engine } from "../src/engine/engine.ts";
+import type { Packing } from "../src/model/packing.ts";
 import { FLASH_CONFIG } from "../src/model/presets.ts";
 import type { Activations } from "../src/ops/linear/quantise-activations.ts";
 import { DEFAULT_SAMPLING } from "../src/ops/sample/sample.ts";
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     threads: { type: "string" },
     context: { type: "string", default: "1024" },
     activations: { type: "string", default: "int16" },
+    packing: { type: "string", default: "all" },
   },
 });
 const path = positionals[0];
@@ -56,7 +58,7 @@ using engine = new Engine(backend, checkpoint, {
   kvDType: "f16",
   activations: values.activations as Activations,
   mtpMode: "parallel",
-  packing: "all",
+  packing: values.packing as Packing,
 });
 const { config } = engine.runner.model;
 const prompt = Array.from({ length: context }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 8) % config.vocabSize);

@@ -1,6 +1,6 @@
 // What more rows of activations cost in one pass: the price of verifying drafts, and of small batches.
 //
-//   node --import ./scripts/ts-loader.mjs bench/rows.ts MODEL [rows] [--threads 2] [--prompt 480]
+//   node --import ./scripts/ts-loader.mjs bench/rows.ts MODEL [rows] [--threads 2] [--prompt 480] [--activations int16]
 //
 // A prompt goes through the trunk in chunks of so many rows; times are medians over its chunks, logits left out. With
 // experts, more rows choose more of them: the last column is how many times as many, where routing is random.
@@ -10,11 +10,16 @@ import { createCpuBackend } from "../src/backends/cpu/native.ts";
 import { openCheckpoint } from "../src/checkpoint/checkpoint.ts";
 import { Engine } from "../src/engine/engine.ts";
 import { expectedExperts } from "../src/model/cost.ts";
+import type { Activations } from "../src/ops/linear/quantise-activations.ts";
 import { DEFAULT_SAMPLING } from "../src/ops/sample/sample.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { threads: { type: "string" }, prompt: { type: "string", default: "480" } },
+  options: {
+    threads: { type: "string" },
+    prompt: { type: "string", default: "480" },
+    activations: { type: "string", default: "int16" },
+  },
 });
 const [path, list = "1,2,3,4,8,16"] = positionals;
 if (path === undefined) throw new Error("usage: bench/rows.ts MODEL [rows]");
@@ -31,7 +36,7 @@ for (const T of rows) {
     maxSequences: 1,
     maxRows: T,
     kvDType: "f16",
-    activations: "int16",
+    activations: values.activations as Activations,
     mtpMode: "parallel",
     packing: "all",
   });

@@ -43,6 +43,7 @@ if (warning !== undefined && !options.anyway) fail(`${warning}\nNothing was meas
 if (!existsSync(join(ROOT, "bench/peers/node_modules")))
   fail("The peer is not installed: run `npm ci` in bench/peers.");
 const loadBefore = loadavg()[0];
+const commit = readCommit();
 const models = positionals.length > 0 ? positionals : options.types.split(",").map(provideModel);
 const results = [];
 models.forEach((model, i) => {
@@ -175,12 +176,17 @@ function readBandwidth(model) {
   };
 }
 
-function writeReport() {
+/** Before anything is written: results change the tree, too. */
+function readCommit() {
   const git = (...args) => execFileSync("git", ["-C", ROOT, ...args], { encoding: "utf8" }).trim();
   const changes = git("status", "--porcelain", "--untracked-files=no") === "" ? "" : "+changes";
+  return git("rev-parse", "--short", "HEAD") + changes;
+}
+
+function writeReport() {
   const report = {
     date: new Date().toISOString().slice(0, 10),
-    commit: git("rev-parse", "--short", "HEAD") + changes,
+    commit,
     machine: {
       cpu: cpus()[0]?.model,
       cores: availableParallelism(),

@@ -14,6 +14,7 @@ import { initCommand } from "./commands/init.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { logitsCommand } from "./commands/logits.ts";
 import { planCommand } from "./commands/plan.ts";
+import { plotCommand } from "./commands/plot.ts";
 import { trainCommand } from "./commands/train.ts";
 import { packageVersion, readEnvironment } from "./environment.ts";
 import { examples } from "./options.ts";
@@ -36,6 +37,7 @@ function createProgram(cli: Cli): Command {
     convertCommand,
     initCommand,
     trainCommand,
+    plotCommand,
     benchCommand,
     logitsCommand,
     doctorCommand,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { renderChat } from "./chat-template.ts";
+import { parseChatTemplate, renderChat } from "./chat-template.ts";
 import { MIMO_CHAT_TEMPLATE } from "./mimo-template.ts";
 
 const messages = [{ role: "user", content: "hi" }];
 const render = (template: string, variables: Record<string, unknown> = {}): string =>
-  renderChat(template, { messages, variables, now: new Date(2026, 0, 5, 15, 4) });
+  renderChat(parseChatTemplate(template), { messages, variables, now: new Date(2026, 0, 5, 15, 4) });
 
 describe("renderChat", () => {
   it("renders the language that templates use", () => {
@@ -112,7 +112,7 @@ describe("renderChat", () => {
       role: i % 2 ? "assistant" : "user",
       content: "word ".repeat(200),
     }));
-    const prompt = renderChat(MIMO_CHAT_TEMPLATE, { messages: long });
+    const prompt = renderChat(parseChatTemplate(MIMO_CHAT_TEMPLATE), { messages: long });
     expect(prompt.length).toBeGreaterThan(4_000_000);
   });
 });

@@ -49,10 +49,20 @@ export interface RenderOptions {
   readonly rewriteLiteral?: ((literal: string) => string) | undefined;
 }
 
-/** The prompt that the template makes of the input. Throws `template_failed`, or `invalid_argument` for the input. */
-export function renderChat(template: string, input: ChatTemplateInput, options: RenderOptions = {}): string {
+/** A template that is ready to be rendered any number of times. */
+export interface ParsedTemplate {
+  readonly program: JinjaNode;
+  readonly limits: TemplateLimits;
+}
+
+/** Throws `template_failed`. */
+export function parseChatTemplate(template: string, options: RenderOptions = {}): ParsedTemplate {
   const limits = { ...DEFAULT_TEMPLATE_LIMITS, ...options.limits };
-  const program = parseTemplate(template, limits, options.rewriteLiteral);
+  return { program: parseTemplate(template, limits, options.rewriteLiteral), limits };
+}
+
+/** The prompt that the template makes of the input. Throws `template_failed`, or `invalid_argument` for the input. */
+export function renderChat({ program, limits }: ParsedTemplate, input: ChatTemplateInput): string {
   const meter = { length: 0 };
   const variables = collectVariables(input).map(([name, value]) => [name, copyPlain(value, name, 0, meter)] as const);
   const scaled: TemplateLimits = {

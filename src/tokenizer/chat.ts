@@ -9,7 +9,7 @@
 
 import { MimoError } from "../util/errors.ts";
 import { checkMessages, checkTools, type ChatMessage, type ToolDefinition } from "./chat-request.ts";
-import { renderChat, type TemplateLimits } from "./chat-template.ts";
+import { type ParsedTemplate, parseChatTemplate, renderChat, type TemplateLimits } from "./chat-template.ts";
 import { MIMO_CHAT_TEMPLATE } from "./mimo-template.ts";
 import { templateFailed } from "./template-interpreter.ts";
 import { createAlternation, type Tokenizer } from "./tokenizer.ts";
@@ -48,18 +48,38 @@ export function encodeChat(
   const messages = checkMessages(request.messages);
   const tools = checkTools(request.tools);
   const mark = findUnusedCharacter([messages, tools, request.variables], template);
+  const addGenerationPrompt = request.addGenerationPrompt ?? true;
+  const parsed = parseMarked(tokenizer, template, mark, limits);
+  const rendered = renderChat(parsed, { ...request, messages, tools, addGenerationPrompt });
+  return decodeMarks(tokenizer, rendered, mark);
+}
+
+interface MarkedTemplate {
+  readonly template: string;
+  readonly mark: string;
+  readonly limits: Partial<TemplateLimits> | undefined;
+  readonly parsed: ParsedTemplate;
+}
+
+/** The template last used with each tokenizer: parsing takes longer than rendering, and most chats share one. */
+const LAST_USED = new WeakMap<Tokenizer, MarkedTemplate>();
+
+function parseMarked(
+  tokenizer: Tokenizer,
+  template: string,
+  mark: string,
+  limits: Partial<TemplateLimits> | undefined,
+): ParsedTemplate {
+  const last = LAST_USED.get(tokenizer);
+  if (last?.template === template && last.mark === mark && last.limits === limits) return last.parsed;
   const specials = createAlternation(tokenizer.addedTokens.map((token) => token.text));
-  const markSpecials = (literal: string): string =>
+  const rewriteLiteral = (literal: string): string =>
     specials === undefined
       ? literal
       : literal.replace(specials, (text) => `${mark}${tokenizer.addedTokenId(text)}${mark}`);
-
-  const rendered = renderChat(
-    template,
-    { ...request, messages, tools, addGenerationPrompt: request.addGenerationPrompt ?? true },
-    { limits, rewriteLiteral: markSpecials },
-  );
-  return decodeMarks(tokenizer, rendered, mark);
+  const parsed = parseChatTemplate(template, { limits, rewriteLiteral });
+  LAST_USED.set(tokenizer, { template, mark, limits, parsed });
+  return parsed;
 }
 
 function decodeMarks(tokenizer: Tokenizer, rendered: string, mark: string): EncodedChat {

@@ -1,13 +1,15 @@
 // The tokenizer of a recipe: merges learnt from the text of its first stage, as a model will read it.
 
 import { checkMessages, checkTools } from "../tokenizer/chat-request.ts";
-import { renderChat } from "../tokenizer/chat-template.ts";
+import { parseChatTemplate, renderChat } from "../tokenizer/chat-template.ts";
 import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { MIMO_CHAT_TEMPLATE } from "../tokenizer/mimo-template.ts";
 import { trainBpe } from "../tokenizer/train-bpe.ts";
 import { samples } from "./data/mixture.ts";
 import type { Sample } from "./data/sample.ts";
 import type { Recipe } from "./recipe.ts";
+
+const TEMPLATE = parseChatTemplate(MIMO_CHAT_TEMPLATE);
 
 /** Samples of the tokenizer's text are those of no stage. */
 const TOKENIZER_SEED = 999;
@@ -36,7 +38,7 @@ function* textsOf({ seed, stages }: Recipe, characters: number): Iterable<string
 function textOf(sample: Sample): string {
   if (sample.kind === "text") return sample.text;
   const { messages, tools, thinking } = sample;
-  return renderChat(MIMO_CHAT_TEMPLATE, {
+  return renderChat(TEMPLATE, {
     messages: checkMessages(messages),
     tools: checkTools(tools),
     addGenerationPrompt: false,

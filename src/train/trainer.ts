@@ -8,10 +8,11 @@ import { join } from "node:path";
 import type { Backend } from "../backends/backend.ts";
 import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { countParameters, type ParameterCounts } from "../model/parameters.ts";
 import { abortedError, MimoError } from "../util/errors.ts";
 import { Dataset } from "./dataset.ts";
 import { initialise } from "./initial-weights.ts";
-import { Learner, type StepResult } from "./learner.ts";
+import { Learner, type StepResult, type StepSettings } from "./learner.ts";
 import { exportModel } from "./model-files.ts";
 import { TrainedParameters } from "./parameters.ts";
 import { type Recipe, type Stage, stageConfig, stageSteps } from "./recipe.ts";
@@ -41,6 +42,19 @@ export interface Metrics extends Omit<StepResult, "maxViolation"> {
   readonly heldoutLoss?: number;
 }
 
+/** What a stage takes, measured. */
+export interface Rehearsal {
+  readonly stage: Stage;
+  readonly counts: ParameterCounts;
+  readonly steps: number;
+  /** Masters, gradients and moments. */
+  readonly parameterBytes: number;
+  readonly activationBytes: number;
+  /** Of one step, and its tokens without padding. */
+  readonly seconds: number;
+  readonly numTokens: number;
+}
+
 export interface TrainerOptions {
   readonly recipe: Recipe;
   readonly tokenizer: TokenizerFiles;
@@ -50,6 +64,7 @@ export interface TrainerOptions {
   readonly onStep: (metrics: Metrics, stage: Stage, steps: number) => void;
 }
 
+const REHEARSED_STEPS = 2;
 const METRICS = "metrics.jsonl";
 /** Batches of a measurement on held-out data. */
 const HELDOUT_BATCHES = 4;
@@ -99,14 +114,42 @@ export class Trainer {
     }
   }
 
+  /** What each stage needs, found by taking its first steps and forgetting them: the folder is not touched. */
+  rehearse(): Rehearsal[] {
+    const { recipe } = this.#options;
+    return recipe.stages.map((stage, index) => {
+      using parameters = this.#parametersOf(index);
+      initialise(this.#device, parameters, recipe.seed);
+      using learner = this.#learnerOf(parameters, stage);
+      const data = this.#dataset(stage, "train", index, 0);
+      let [seconds, numTokens] = [0, 0];
+      for (let step = 1; step <= REHEARSED_STEPS; step++) {
+        const begin = performance.now();
+        const batches = Array.from({ length: stage.passes }, () => data.next());
+        learner.step(batches, { ...settingsOf(stage), step, learningRate: 0 });
+        // The first step finds memory for everything; the last one counts.
+        seconds = (performance.now() - begin) / 1000;
+        numTokens = batches.reduce((sum, batch) => sum + batch.numTokens, 0);
+      }
+      return {
+        stage,
+        counts: countParameters(parameters.config, parameters.numMtpHeads),
+        steps: stageSteps(stage),
+        parameterBytes: parameters.byteLength,
+        activationBytes: learner.arena.byteLength,
+        seconds,
+        numTokens,
+      };
+    });
+  }
+
   async #runStage(parameters: TrainedParameters, start: Position): Promise<Position> {
     const { recipe, signal, onStep } = this.#options;
     const stage = recipe.stages[start.stage]!;
     const steps = stageSteps(stage);
     const schedule = scheduleOf({ ...stage.learningRate, steps });
-    const maxDocuments = Math.ceil(stage.batchTokens / TOKENS_PER_DOCUMENT);
     const data = this.#dataset(stage, "train", start.stage, start.sample);
-    using learner = new Learner(this.#device, parameters, { ...recipe.optimizer, mtpMode: "parallel", maxDocuments });
+    using learner = this.#learnerOf(parameters, stage);
     let position = start;
     while (position.step < steps) {
       if (signal.aborted) {
@@ -117,10 +160,8 @@ export class Trainer {
       const step = position.step + 1;
       const batches = Array.from({ length: stage.passes }, () => data.next());
       const rate = learningRate(schedule, step);
-      const { mtp, biasRate, balanceWeight } = stage;
       const totalSteps = position.totalSteps + 1;
-      const settings = { step: totalSteps, learningRate: rate, mtpWeight: mtp.weight, biasRate, balanceWeight };
-      const result = learner.step(batches, settings);
+      const result = learner.step(batches, { ...settingsOf(stage), step: totalSteps, learningRate: rate });
       if (!Number.isFinite(result.gradientNorm)) throw diverged(stage, step, result);
       position = { ...position, step, totalSteps, sample: data.position };
       const tokens = batches.reduce((sum, { numTokens }) => sum + numTokens, 0);
@@ -145,6 +186,11 @@ export class Trainer {
     return position;
   }
 
+  #learnerOf(parameters: TrainedParameters, stage: Stage): Learner {
+    const { optimizer } = this.#options.recipe;
+    return new Learner(this.#device, parameters, { ...optimizer, mtpMode: "parallel", maxDocuments: mostDocuments(stage) });
+  }
+
   #heldoutLoss(learner: Learner, stage: Stage, index: number): number {
     const data = this.#dataset(stage, "heldout", index, 0);
     return learner.measure(Array.from({ length: HELDOUT_BATCHES }, () => data.next()));
@@ -152,7 +198,6 @@ export class Trainer {
 
   #dataset(stage: Stage, split: "train" | "heldout", index: number, position: number): Dataset {
     const { recipe } = this.#options;
-    const maxDocuments = Math.ceil(stage.batchTokens / TOKENS_PER_DOCUMENT);
     return new Dataset(
       {
         mixture: stage.data,
@@ -162,7 +207,7 @@ export class Trainer {
         seed: recipe.seed * 1000 + index,
         learn: stage.learn,
         numRows: stage.batchTokens,
-        maxDocuments,
+        maxDocuments: mostDocuments(stage),
         maxLength: stage.maxLength,
       },
       position,
@@ -204,6 +249,14 @@ export class Trainer {
     const text = lines.map((line) => `${line}\n`).join("");
     truncateSync(path, Math.min(Buffer.byteLength(text), readFileSync(path).byteLength));
   }
+}
+
+function mostDocuments({ batchTokens }: Stage): number {
+  return Math.ceil(batchTokens / TOKENS_PER_DOCUMENT);
+}
+
+function settingsOf({ mtp, biasRate, balanceWeight }: Stage): Omit<StepSettings, "step" | "learningRate"> {
+  return { mtpWeight: mtp.weight, biasRate, balanceWeight };
 }
 
 function diverged(stage: Stage, step: number, { loss, gradientNorm }: StepResult): MimoError {

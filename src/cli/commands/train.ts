@@ -1,8 +1,9 @@
 // `mimo train`: runs a recipe from its first token to the finished model, and goes on where it was interrupted.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import type { Backend } from "../../backends/backend.ts";
 import { createCpuBackend } from "../../backends/cpu/native.ts";
 import type { TokenizerFiles } from "../../tokenizer/gguf-tokenizer.ts";
 import { learnTokenizer } from "../../train/learn-tokenizer.ts";
@@ -11,7 +12,7 @@ import { Trainer } from "../../train/trainer.ts";
 import { MimoError } from "../../util/errors.ts";
 import type { Cli } from "../cli.ts";
 import { readTextFile } from "../files.ts";
-import { formatCount } from "../format.ts";
+import { formatAmount, formatBytes, formatCount, formatDuration, formatTable } from "../format.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { examples, threadsOption } from "../options.ts";
 import { Progress } from "../progress.ts";
@@ -20,6 +21,7 @@ import { TrainingView } from "../training-view.ts";
 interface TrainFlags {
   readonly out?: string;
   readonly resume?: boolean;
+  readonly dryRun?: boolean;
   readonly threads?: number;
 }
 
@@ -28,6 +30,7 @@ export function trainCommand(cli: Cli): Command {
     .description("Train a model of the architecture from scratch, by a recipe.")
     .argument("<recipe>", "a recipe's .yaml file, such as recipes/pico/recipe.yaml")
     .option("--out <folder>", "where the run lives: metrics, resume points, the model; default: runs/NAME")
+    .option("--dry-run", "take two steps of each stage, then tell memory, arithmetic and time; nothing is kept")
     .option("--resume", "go on with a run that was interrupted, from its last resume point")
     .addOption(threadsOption())
     .action((path: string, flags: TrainFlags) => train(cli, path, flags))
@@ -35,6 +38,7 @@ export function trainCommand(cli: Cli): Command {
       "after",
       examples(
         ["mimo train recipes/pico/recipe.yaml", "A model of 0.4M parameters, in about ten minutes."],
+        ["mimo train recipes/pico/recipe.yaml --dry-run", "What it would take, before it is begun."],
         ["mimo train recipes/pico/recipe.yaml --resume", "The same, where Ctrl-C has stopped it."],
         ["mimo chat runs/pico/model", "Talk to the result."],
       ),
@@ -45,10 +49,11 @@ async function train(cli: Cli, path: string, flags: TrainFlags): Promise<void> {
   const text = await readTextFile(path, cli);
   const recipe = parseRecipe(text, path);
   const folder = flags.out ?? join("runs", recipe.name);
+  if (flags.dryRun === true) return rehearse(cli, recipe, flags);
   prepareFolder(folder, text, flags.resume === true);
   using interrupt = watchInterrupt();
-  const tokenizer = tokenizerOf(cli, recipe, folder);
-  using device = createCpuBackend(flags.threads === undefined ? {} : { threads: flags.threads });
+  const tokenizer = keptTokenizer(cli, recipe, folder);
+  using device = openDevice(flags);
   using view = new TrainingView(cli.messages, recipe);
   cli.messages.line(`${recipe.name}: ${device.description}; run in ${folder}`);
   const { signal } = interrupt;
@@ -62,6 +67,32 @@ async function train(cli: Cli, path: string, flags: TrainFlags): Promise<void> {
   }
   view.clear();
   cli.output.line(`Wrote ${join(folder, "model")}: \`mimo chat ${join(folder, "model")}\` talks to it.`);
+}
+
+function openDevice({ threads }: TrainFlags): Backend {
+  return createCpuBackend(threads === undefined ? {} : { threads });
+}
+
+function rehearse(cli: Cli, recipe: Recipe, flags: TrainFlags): void {
+  const tokenizer = learn(cli, recipe);
+  using device = openDevice(flags);
+  const { signal } = new AbortController();
+  const trainer = new Trainer(device, { recipe, tokenizer, folder: "", signal, onStep: () => {} });
+  const rehearsals = trainer.rehearse();
+  const rows = rehearsals.map(({ stage, counts, steps, parameterBytes, activationBytes, seconds, numTokens }) => [
+    stage.name,
+    `${formatCount(counts.total)}, ${formatCount(counts.active)}`,
+    String(steps),
+    formatBytes(parameterBytes + activationBytes),
+    // Forward and both gradients: six operations for each parameter that a token uses.
+    formatAmount((6 * counts.active * numTokens) / seconds, "FLOP/s"),
+    String(Math.round(numTokens / seconds)),
+    formatDuration(1000 * steps * seconds),
+  ]);
+  const header = ["stage", "parameters, active", "steps", "memory", "arithmetic", "tokens/s", "time"];
+  for (const line of formatTable([header, ...rows])) cli.output.line(line);
+  const total = rehearsals.reduce((sum, { steps, seconds }) => sum + steps * seconds, 0);
+  cli.output.line(`${device.description}: ${formatDuration(1000 * total)} in all, by the second step of each stage.`);
 }
 
 /** A run keeps the recipe it was begun with: it can only be resumed with the same one. */
@@ -86,12 +117,19 @@ function prepareFolder(folder: string, text: string, isResumed: boolean): void {
 }
 
 /** Learnt once and kept with the run. */
-function tokenizerOf(cli: Cli, recipe: Recipe, folder: string): TokenizerFiles {
+function keptTokenizer(cli: Cli, recipe: Recipe, folder: string): TokenizerFiles {
   const path = join(folder, "tokenizer.json");
   if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8")) as TokenizerFiles;
+  const files = learn(cli, recipe);
+  // Beside and renamed: a run that is killed here learns it again.
+  writeFileSync(`${path}.part`, JSON.stringify(files));
+  renameSync(`${path}.part`, path);
+  return files;
+}
+
+function learn(cli: Cli, recipe: Recipe): TokenizerFiles {
   const progress = new Progress(cli.messages, { label: "learning the tokenizer,", format: formatCount });
   const files = learnTokenizer(recipe, (done, total) => progress.update(done, total));
   progress.clear();
-  writeFileSync(path, JSON.stringify(files));
   return files;
 }

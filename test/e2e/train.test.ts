@@ -1,0 +1,79 @@
+// `mimo train` as people run it: from a recipe to a model that other commands take, through a kill that nobody announced.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, describe, expect, test } from "vitest";
+import { resultOf, Surroundings } from "./command.ts";
+
+const here = await Surroundings.create();
+afterAll(() => here[Symbol.dispose]());
+
+const RECIPE = `
+name: mini
+seed: 3
+tokenizer: { vocabSize: 512, characters: 200000 }
+model:
+  hiddenSize: 48
+  intermediateSize: 64
+  contextLength: 256
+  numLayers: 3
+  attention: { numHeads: 2, numKvHeads: { global: 1, sliding: 2 }, headDim: 24, window: 16 }
+  experts: { numExperts: 4, numExpertsPerToken: 2, intermediateSize: 32 }
+saveEvery: 5
+validateEvery: 20
+stages:
+  - name: only
+    tokens: 81920
+    batchTokens: 1024
+    maxLength: 256
+    learningRate: { peak: 0.005, warmUpSteps: 5 }
+    mtp: { heads: 1, weight: 0.3 }
+    globalRopeTheta: 10000
+    data:
+      - { generator: identity, weight: 1 }
+      - { generator: arithmetic, weight: 1, options: { maxDigits: 1 } }
+`;
+
+describe("mimo train", () => {
+  test("goes on after a kill and writes a model that runs", async () => {
+    writeFileSync(here.path("mini.yaml"), RECIPE);
+    const metrics = here.path("runs/mini/metrics.jsonl");
+    const linesOf = () => (existsSync(metrics) ? readFileSync(metrics, "utf8").split("\n").length - 1 : 0);
+
+    const child = here.spawn(["train", "mini.yaml"]);
+    const ended = resultOf(child);
+    while (linesOf() < 12 && child.exitCode === null) await delay(20);
+    child.kill("SIGKILL");
+    await ended;
+    expect(linesOf()).toBeLessThan(80);
+
+    const again = await here.run(["train", "mini.yaml"]);
+    expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--resume") as string });
+
+    const resumed = await here.run(["train", "mini.yaml", "--resume"]);
+    expect(resumed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("runs/mini/model") as string });
+    const steps = readFileSync(metrics, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { totalSteps: number; loss: number });
+    expect(steps.map(({ totalSteps }) => totalSteps)).toEqual(Array.from({ length: 80 }, (_, i) => i + 1));
+    expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss - 2);
+
+    const plotted = await here.run(["plot", "runs/mini"]);
+    expect(plotted).toMatchObject({ exitCode: 0, stdout: "Wrote runs/mini/curves.svg: 80 steps.\n" });
+    expect(readFileSync(here.path("runs/mini/curves.svg"), "utf8")).toMatch(/^<svg .*held out.*<\/svg>\n$/s);
+
+    const inspected = await here.run(["inspect", "runs/mini/model"]);
+    expect(inspected.stdout).toContain("Gss");
+    const generated = await here.run(["generate", "runs/mini/model", "--chat", "Hi!", "--max-tokens", "20"]);
+    expect(generated.exitCode).toBe(0);
+  });
+
+  test("names every fault of a recipe with its place", async () => {
+    writeFileSync(here.path("bad.yaml"), RECIPE.replace("peak: 0.005", "peak: fast").replace("seed: 3", "sed: 3"));
+    const { exitCode, stderr } = await here.run(["train", "bad.yaml"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("stages.0.learningRate.peak");
+    expect(stderr).toContain("sed");
+  });
+});
