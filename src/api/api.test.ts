@@ -63,7 +63,7 @@ describe("load", () => {
     ["an unknown option", { contextLenght: 5 }, "contextLenght"],
     ["an unknown backend", { backend: "cuda" }, "backend"],
     ["an unknown cache type", { kvDType: "q4_0" }, "kvDType"],
-    ["an unknown mode of activations", { activations: "int8" }, "activations"],
+    ["an unknown mode of activations", { activations: "int4" }, "activations"],
     ["an unknown MTP mode", { mtp: "serial" }, "mtp"],
     ["an unknown packing", { packing: "some" }, "packing"],
     ["a context of nothing", { contextLength: 0 }, "contextLength"],

@@ -188,7 +188,11 @@ export class Trainer {
 
   #learnerOf(parameters: TrainedParameters, stage: Stage): Learner {
     const { optimizer } = this.#options.recipe;
-    return new Learner(this.#device, parameters, { ...optimizer, mtpMode: "parallel", maxDocuments: mostDocuments(stage) });
+    return new Learner(this.#device, parameters, {
+      ...optimizer,
+      mtpMode: "parallel",
+      maxDocuments: mostDocuments(stage),
+    });
   }
 
   #heldoutLoss(learner: Learner, stage: Stage, index: number): number {

@@ -31,7 +31,7 @@ stages:
     globalRopeTheta: 10000
     data:
       - { generator: identity, weight: 1 }
-      - { generator: arithmetic, weight: 1, options: { maxDigits: 1 } }
+      - { generator: arithmetic, weight: 1, options: { maxDigits: 2 } }
 `;
 
 describe("mimo train", () => {
@@ -48,7 +48,7 @@ describe("mimo train", () => {
     expect(linesOf()).toBeLessThan(80);
 
     const again = await here.run(["train", "mini.yaml"]);
-    expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--resume") as string });
+    expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--resume") as string });
 
     const resumed = await here.run(["train", "mini.yaml", "--resume"]);
     expect(resumed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("runs/mini/model") as string });
@@ -72,7 +72,7 @@ describe("mimo train", () => {
   test("names every fault of a recipe with its place", async () => {
     writeFileSync(here.path("bad.yaml"), RECIPE.replace("peak: 0.005", "peak: fast").replace("seed: 3", "sed: 3"));
     const { exitCode, stderr } = await here.run(["train", "bad.yaml"]);
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(2);
     expect(stderr).toContain("stages.0.learningRate.peak");
     expect(stderr).toContain("sed");
   });

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { arithmetic, problemSplit, solve, workOut, type Problem } from "./arithmetic.ts";
+import { sampleAt } from "./sample.ts";
 import { chatsOf, exchangesOf, makeSamples, tasksOf } from "./testing.ts";
 
 /** Checks every equation of a working, and that its digits build up to the last. */
@@ -103,4 +104,11 @@ describe("arithmetic", () => {
       expect(accepts(`It is ${result}`)).toBe(true);
     }
   });
+});
+
+test("options that leave no problem for evaluation are refused", () => {
+  const place = { split: "heldout", seed: 1, index: 0 } as const;
+  expect(() => sampleAt(arithmetic, { maxDigits: 1, productShare: 0, chainShare: 0 }, place)).toThrow(
+    /heldout samples/,
+  );
 });

@@ -80,10 +80,7 @@ export function drawProblem(random: Random, { maxDigits, productShare }: Arithme
     const isSwapped = operator === "-" && a < b && source.chance(0.9);
     return isSwapped ? { a: b, operator, b: a } : { a, operator, b };
   };
-  for (;;) {
-    const problem = draw(random);
-    if (problemSplit(problem) === random.split) return problem;
-  }
+  return random.drawUntil(draw, (problem) => problemSplit(problem) === random.split);
 }
 
 export function problemSplit(problem: Problem): Split {

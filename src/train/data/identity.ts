@@ -51,15 +51,11 @@ function drawExchange(random: Random, day: Day | undefined): Exchange {
   if (kind < 0.03) return storyExchange(random);
   if (kind < 0.05) return arithmeticExchange(random, arithmetic.defaults);
   if (kind < 0.08) return dateExchange(random, day);
-  for (;;) {
-    const exchange =
-      kind < 0.45
-        ? intentExchange(random, ABOUT_INTENTS)
-        : kind < 0.8
-          ? intentExchange(random, TALK_INTENTS)
-          : everydayExchange(random);
-    if (questionSplit(exchange.question) === random.split) return exchange;
-  }
+  const draw = (source: Random): Exchange => {
+    if (kind >= 0.8) return everydayExchange(source);
+    return intentExchange(source, kind < 0.45 ? ABOUT_INTENTS : TALK_INTENTS);
+  };
+  return random.drawUntil(draw, ({ question }) => questionSplit(question) === random.split);
 }
 
 function questionSplit(question: string): Split {

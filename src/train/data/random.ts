@@ -6,6 +6,7 @@
 // Refuses to know what is drawn.
 
 import { assert } from "../../util/assert.ts";
+import { MimoError } from "../../util/errors.ts";
 import { mix, randomKey } from "../../util/random.ts";
 
 export type Split = "train" | "heldout";
@@ -68,11 +69,18 @@ export class Random {
 
   /** Draws until the item's key belongs to this cursor's split. */
   fresh<T>(draw: (random: Random) => T, keyOf: (item: T) => string): T {
+    return this.drawUntil(draw, (item) => belongsTo(keyOf(item), this.split));
+  }
+
+  /** Draws until an item fits. Throws `invalid_argument` where options leave none that does. */
+  drawUntil<T>(draw: (random: Random) => T, fits: (item: T) => boolean): T {
     for (let i = 0; i < MAX_DRAWS; i++) {
       const item = draw(this);
-      if (belongsTo(keyOf(item), this.split)) return item;
+      if (fits(item)) return item;
     }
-    throw new Error(`No ${this.split} item in ${MAX_DRAWS} draws: its keys are too few to be split.`);
+    throw new MimoError("invalid_argument", `Expected ${this.split} samples, found none in ${MAX_DRAWS} draws.`, {
+      remedy: "The generator's options leave too few items to keep some for evaluation: widen them.",
+    });
   }
 }
 
