@@ -183,8 +183,8 @@ describe.skipIf(!cpuBackendStatus().isAvailable)("with little memory for experts
       expect(fetch(4).bytesRead).toBe(0);
       fetch(5, true);
       expect(fetch(0)).toEqual({ isHit: true, bytesRead: expect.any(Number) as number });
-      // Its reading was over by then, or was stopped and begins anew.
-      expect([0, bytesRead]).toContain(fetch(5).bytesRead);
+      // Of its three matrices some were read by then; reading the others was stopped and begins anew.
+      expect(fetch(5).bytesRead).toBeLessThanOrEqual(bytesRead);
       expect(statsOf(limited).heldBytes).toBeLessThanOrEqual(3 * heldBytes);
     });
   });
