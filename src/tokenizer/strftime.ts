@@ -1,8 +1,8 @@
 // Dates for chat templates: the directives of Python's strftime that templates use, in English and in local time.
 // Knows nothing of templates; an unknown directive stays as it is written.
 
-const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS = [
+export const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+export const MONTHS = [
   "January",
   "February",
   "March",

@@ -30,12 +30,11 @@ export interface Position {
 }
 
 /** One line of metrics.jsonl. */
-export interface Metrics extends Omit<StepResult, "maxViolation"> {
+export interface Metrics extends StepResult {
   readonly stage: string;
   readonly step: number;
   readonly totalSteps: number;
   readonly learningRate: number;
-  readonly maxViolation: readonly number[];
   readonly tokens: number;
   readonly tokensPerSecond: number;
   /** Mean cross-entropy on held-out data, where it was measured. */
@@ -94,11 +93,9 @@ export class Trainer {
     try {
       if (found === undefined) initialise(this.#device, parameters, recipe.seed);
       else loadResumePoint(this.#resumeFolder, position.totalSteps, this.#device, parameters);
-      for (
-        ;
-        position.stage < recipe.stages.length;
-        position = { ...position, stage: position.stage + 1, step: 0, sample: 0 }
-      ) {
+      position = await this.#runStage(parameters, position);
+      while (position.stage + 1 < recipe.stages.length) {
+        position = { ...position, stage: position.stage + 1, step: 0, sample: 0 };
         parameters = this.#enter(position.stage, parameters);
         position = await this.#runStage(parameters, position);
       }
@@ -220,7 +217,7 @@ export class Trainer {
 
   #parametersOf(stage: number): TrainedParameters {
     const { recipe } = this.#options;
-    const of = recipe.stages[Math.min(stage, recipe.stages.length - 1)]!;
+    const of = recipe.stages[stage]!;
     const config = stageConfig(recipe, of, recipe.tokenizer.vocabSize, this.#tokenizer.eosIds);
     return new TrainedParameters(this.#device, config, of.mtp.heads);
   }
@@ -249,9 +246,11 @@ export class Trainer {
   #forgetMetricsAfter(totalSteps: number): void {
     const path = join(this.#options.folder, METRICS);
     if (!existsSync(path)) return;
-    const lines = readFileSync(path, "utf8").split("\n").slice(0, totalSteps);
-    const text = lines.map((line) => `${line}\n`).join("");
-    truncateSync(path, Math.min(Buffer.byteLength(text), readFileSync(path).byteLength));
+    // One character for each byte, whatever a stage is called.
+    const text = readFileSync(path, "latin1");
+    const kept = text.split("\n").slice(0, totalSteps).join("\n").length;
+    // The newline behind the last line that is kept, where there is one.
+    truncateSync(path, kept === 0 ? 0 : Math.min(kept + 1, text.length));
   }
 }
 

@@ -4,8 +4,15 @@
 import { describe, expect, test } from "vitest";
 import { cpuBackendStatus } from "../../src/backends/cpu/addon.ts";
 import { createCpuBackend } from "../../src/backends/cpu/native.ts";
+import {
+  attentionBackwardCases,
+  kvWriteBackwardCases,
+  rmsNormBackwardCases,
+  ropeBackwardCases,
+} from "./attention-gradient-cases.ts";
 import type { Case } from "./cases.ts";
 import { bytesOf, Machine } from "./machine.ts";
+import { expertsBackwardCases, linearBackwardInputCases, linearBackwardWeightCases } from "./product-gradient-cases.ts";
 import {
   copyRowsBackwardCases,
   embeddingBackwardCases,
@@ -15,6 +22,13 @@ import {
 import { adamWCases, balanceLossCases, crossEntropyCases, gradientNormCases } from "./training-step-cases.ts";
 
 const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
+  ["linear_backward_input", linearBackwardInputCases],
+  ["linear_backward_weight", linearBackwardWeightCases],
+  ["experts_backward", expertsBackwardCases],
+  ["rms_norm_backward", rmsNormBackwardCases],
+  ["rope_backward", ropeBackwardCases],
+  ["kv_write_backward", kvWriteBackwardCases],
+  ["attention_backward", attentionBackwardCases],
   ["embedding_backward", embeddingBackwardCases],
   ["copy_rows_backward", copyRowsBackwardCases],
   ["swiglu_backward", swigluBackwardCases],
@@ -29,10 +43,7 @@ const status = cpuBackendStatus();
 
 describe.skipIf(!status.isAvailable)("the cpu backend", () => {
   const variants = status.isAvailable ? status.variants : [];
-  const machines = [
-    ...[1, 2, 3, 4, 5].map((threads) => ({ threads, variant: variants[0]! })),
-    ...variants.slice(1).map((variant) => ({ threads: 2, variant })),
-  ];
+  const machines = variants.flatMap((variant) => [1, 2, 3, 4, 5].map((threads) => ({ threads, variant })));
 
   test.each(GROUPS)("%s", (_, cases) => {
     const all = cases();

@@ -27,8 +27,10 @@ void rope_table(const Args& args, Worker& worker) {
   }
 }
 
-// tensors [x, table], scalars [T, heads, H, d]
-void rope(const Args& args, Worker& worker) {
+namespace {
+
+// By the table's angles, or back by them.
+template <bool BACK> void rotate(const Args& args, Worker& worker) {
   constexpr int64_t GRAIN = 16;
   float* x = args.tensors[0].as<float>();
   const float* table = args.tensors[1].as<const float>();
@@ -44,11 +46,20 @@ void rope(const Args& args, Worker& worker) {
         const int64_t n = half - i;
         const f32x16 a = load_up_to(first + i, n), b = load_up_to(second + i, n);
         const f32x16 cos = load_up_to(cosines + i, n), sin = load_up_to(sines + i, n);
-        store_up_to(first + i, sub(mul(a, cos), mul(b, sin)), n);
-        store_up_to(second + i, add(mul(b, cos), mul(a, sin)), n);
+        const f32x16 from_b = mul(b, sin), from_a = mul(a, sin);
+        store_up_to(first + i, BACK ? add(mul(a, cos), from_b) : sub(mul(a, cos), from_b), n);
+        store_up_to(second + i, BACK ? sub(mul(b, cos), from_a) : add(mul(b, cos), from_a), n);
       }
     }
   }
 }
+
+}  // namespace
+
+// tensors [x, table], scalars [T, heads, H, d]
+void rope(const Args& args, Worker& worker) { rotate<false>(args, worker); }
+
+// tensors [dX, table], scalars [T, heads, H, d]; see rope.backward.ts
+void rope_backward(const Args& args, Worker& worker) { rotate<true>(args, worker); }
 
 }  // namespace mimo::MIMO_VARIANT

@@ -4,6 +4,7 @@
 // because it is not that model. Dates come from the prompt and from nowhere else.
 // Refuses to know what is asked.
 
+import { DAYS, MONTHS } from "../../tokenizer/strftime.ts";
 import type { Random } from "./random.ts";
 import type { SampleMessage } from "./sample.ts";
 
@@ -16,21 +17,6 @@ export interface Day {
   readonly day: number;
 }
 
-const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS = [
-  "January",
-  "February",
-  "March",
-  "April",
-  "May",
-  "June",
-  "July",
-  "August",
-  "September",
-  "October",
-  "November",
-  "December",
-];
 const MS_PER_DAY = 86_400_000;
 const FIRST_DAY = Date.UTC(2025, 0, 1) / MS_PER_DAY;
 const NUM_DAYS = 3650;
@@ -47,7 +33,7 @@ export function drawDay(random: Random): Day {
 export function dayOf(instant: Date): Day {
   return {
     date: instant.toISOString().slice(0, 10),
-    weekday: WEEKDAYS[instant.getUTCDay()]!,
+    weekday: DAYS[instant.getUTCDay()]!,
     year: instant.getUTCFullYear(),
     month: MONTHS[instant.getUTCMonth()]!,
     day: instant.getUTCDate(),
