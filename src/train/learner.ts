@@ -1,4 +1,4 @@
-// What one step of training does to the parameters: gradients of some batches, clipped, into AdamW, and the selection
+// What one step of training does to the parameters: gradients of some batches, clipped, into the optimiser, and the selection
 // bias of the routers moved against their load.
 //
 // A step is a function of the parameters, the moments and the batches alone. Refuses to know where batches come from,
@@ -9,6 +9,8 @@
 import type { Backend } from "../backends/backend.ts";
 import { adamW } from "../ops/adamw/adamw.ts";
 import { gradientNorm } from "../ops/gradient-norm/gradient-norm.ts";
+import { muon } from "../ops/muon/muon.ts";
+import type { Parameter } from "../model/parameters.ts";
 import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
 import { Arena } from "./arena.ts";
@@ -19,14 +21,22 @@ import type { TrainedParameter, TrainedParameters } from "./parameters.ts";
 import { type Balance, rulesOf } from "./rules.ts";
 import { Tape } from "./tape.ts";
 
+export const MATRIX_OPTIMIZERS = ["adamw", "muon"] as const;
+export type MatrixOptimizer = (typeof MATRIX_OPTIMIZERS)[number];
+
 export interface LearnerOptions {
   readonly mtpMode: "parallel" | "chained";
   /** Documents that a batch may have at most. */
   readonly maxDocuments: number;
+  /** What moves the matrices between the embedding and the LM head; AdamW moves everything else. */
+  readonly matrices: MatrixOptimizer;
+  /** Of Muon. */
+  readonly momentum: number;
+  /** The rest is of AdamW, but for what is said to be of all. */
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** Of matrices; vectors do not decay. */
+  /** Of all matrices; vectors do not decay. */
   readonly weightDecay: number;
   /** Largest norm of all gradients together. */
   readonly clipNorm: number;
@@ -200,22 +210,19 @@ export class Learner implements Disposable {
   }
 
   #update({ step, learningRate }: StepSettings, gradientScale: number): void {
-    const { beta1, beta2, epsilon, weightDecay } = this.options;
+    const { matrices, momentum, beta1, beta2, epsilon } = this.options;
     for (const { parameter, values, gradient, moments } of this.parameters.all) {
       if (moments === null) continue;
-      adamW(this.#device, {
-        parameter: values,
-        gradient,
-        m: moments.first,
-        v: moments.second,
-        learningRate,
-        beta1,
-        beta2,
-        epsilon,
-        weightDecay: parameter.shape.length > 1 ? weightDecay : 0,
-        step,
-        gradientScale,
-      });
+      const weightDecay = parameter.shape.length > 1 ? this.options.weightDecay : 0;
+      const common = { learningRate, weightDecay, gradientScale };
+      if (matrices === "muon" && isHiddenMatrix(parameter)) {
+        const stacked = (tensor: Tensor): Tensor => ({ ...tensor, shape: [parameter.count, ...parameter.shape] });
+        const [g, m] = [stacked(gradient), stacked(moments.first)];
+        muon(this.#device, { parameter: stacked(values), gradient: g, m, momentum, ...common });
+      } else {
+        const { first: m, second: v } = moments;
+        adamW(this.#device, { parameter: values, gradient, m, v, beta1, beta2, epsilon, step, ...common });
+      }
     }
   }
 
@@ -233,6 +240,11 @@ export class Learner implements Disposable {
       this.#device.upload(values, new Uint8Array(bias.buffer));
     });
   }
+}
+
+/** What maps hidden states to hidden states: neither ids nor experts stand at either side. */
+function isHiddenMatrix({ role, shape }: Parameter): boolean {
+  return shape.length > 1 && role !== "embedding" && role !== "lmHead" && role !== "router";
 }
 
 function countTargets(targets: Int32Array): number {

@@ -8,6 +8,7 @@ import { hybridConfig } from "../model/presets.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { MimoError } from "../util/errors.ts";
 import { checkMixture, type Mixture } from "./data/mixture.ts";
+import { MATRIX_OPTIMIZERS } from "./learner.ts";
 import { DECAYS, scheduleOf } from "./schedule.ts";
 
 const count = z.int().positive();
@@ -73,6 +74,8 @@ const recipeSchema = z.strictObject({
   }),
   optimizer: z
     .strictObject({
+      matrices: z.enum(MATRIX_OPTIMIZERS).default("adamw"),
+      momentum: share.default(0.95),
       beta1: share.default(0.9),
       beta2: share.default(0.95),
       epsilon: z.number().positive().default(1e-8),

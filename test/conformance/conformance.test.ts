@@ -40,7 +40,13 @@ import {
   routerBackwardCases,
   swigluBackwardCases,
 } from "./row-gradient-cases.ts";
-import { adamWCases, balanceLossCases, crossEntropyCases, gradientNormCases } from "./training-step-cases.ts";
+import {
+  adamWCases,
+  balanceLossCases,
+  crossEntropyCases,
+  gradientNormCases,
+  muonCases,
+} from "./training-step-cases.ts";
 
 /** Op and dtype → its cases, made when they are run: some hold much material. */
 const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
@@ -69,6 +75,7 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["cross_entropy", crossEntropyCases],
   ["gradient_norm", gradientNormCases],
   ["adamw", adamWCases],
+  ["muon", muonCases],
   ["copy", copyCases],
   ["clear", clearCases],
   ["fetch", fetchCases],

@@ -19,7 +19,13 @@ import {
   routerBackwardCases,
   swigluBackwardCases,
 } from "./row-gradient-cases.ts";
-import { adamWCases, balanceLossCases, crossEntropyCases, gradientNormCases } from "./training-step-cases.ts";
+import {
+  adamWCases,
+  balanceLossCases,
+  crossEntropyCases,
+  gradientNormCases,
+  muonCases,
+} from "./training-step-cases.ts";
 
 const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["linear_backward_input", linearBackwardInputCases],
@@ -37,6 +43,7 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["cross_entropy", crossEntropyCases],
   ["gradient_norm", gradientNormCases],
   ["adamw", adamWCases],
+  ["muon", muonCases],
 ];
 
 const status = cpuBackendStatus();

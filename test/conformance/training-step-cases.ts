@@ -3,6 +3,7 @@
 import { adamW } from "../../src/ops/adamw/adamw.ts";
 import { crossEntropy } from "../../src/ops/cross-entropy/cross-entropy.ts";
 import { gradientNorm } from "../../src/ops/gradient-norm/gradient-norm.ts";
+import { muon } from "../../src/ops/muon/muon.ts";
 import { balanceLoss } from "../../src/ops/router/balance-loss.ts";
 import type { Case } from "./cases.ts";
 import { besideEachOther, distinct, randomFloats, randomIntegers } from "./material.ts";
@@ -161,4 +162,38 @@ export function adamWCases(): Case[] {
       },
     })),
   );
+}
+
+export function muonCases(): Case[] {
+  const learningRate = 1e-2;
+  const sizes = [
+    [1, 1, 1],
+    [3, 5, 40],
+    [2, 40, 5],
+    [1, 96, 96],
+    [5, 64, 192],
+    [1, 288, 70],
+  ] as const;
+  return sizes.map(([E, M, N]): Case => ({
+    op: "muon",
+    dtype: "f32",
+    shape: `[${E}, ${M}, ${N}]`,
+    tolerance: 1e-5,
+    // In turn: how far the parameter moved, gradient, m.
+    measure: relativeTo((i) => (i < E * M * N ? learningRate : 1)),
+    rows: [1],
+    run: (machine) => {
+      const n = E * M * N;
+      const shape = [E, M, N];
+      const before = randomFloats(3400, n, 0.01);
+      const tensors = {
+        parameter: machine.floats(shape, before),
+        gradient: machine.floats(shape, randomFloats(3401, n)),
+        m: machine.floats(shape, randomFloats(3402, n)),
+      };
+      muon(machine.backend, { ...tensors, learningRate, momentum: 0.95, weightDecay: 0.1, gradientScale: 0.7 });
+      const moved = machine.readFloats(tensors.parameter).map((value, i) => value - before[i]!);
+      return besideEachOther(1, moved, machine.readFloats(tensors.gradient), machine.readFloats(tensors.m));
+    },
+  }));
 }

@@ -66,7 +66,8 @@ void fetch(const Args& args, Worker& worker) {
   KERNEL(logprob_rows)           \
   KERNEL(cross_entropy)          \
   KERNEL(gradient_norm)          \
-  KERNEL(adamw)
+  KERNEL(adamw)                  \
+  KERNEL(muon)
 
 #define MIMO_DECLARE(name) void name(const Args&, Worker&);
 #define MIMO_ENTRY(name) {#name, name},
