@@ -4,7 +4,7 @@
 
 import { parse } from "yaml";
 import { z } from "zod";
-import { hybridConfig } from "../model/presets.ts";
+import { hybridConfig, LAYER_PATTERNS } from "../model/presets.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { MimoError } from "../util/errors.ts";
 import { checkMixture, type Mixture } from "./data/mixture.ts";
@@ -64,11 +64,13 @@ const recipeSchema = z.strictObject({
     intermediateSize: count,
     contextLength: count,
     numLayers: count,
+    layers: z.enum(LAYER_PATTERNS).default("hybrid"),
     attention: z.strictObject({
       numHeads: count,
       numKvHeads: z.strictObject({ global: count, sliding: count }),
       headDim: count,
       window: count,
+      sinks: z.boolean().default(true),
     }),
     experts: z.strictObject({ numExperts: count, numExpertsPerToken: count, intermediateSize: count }),
   }),
