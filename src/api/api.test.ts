@@ -239,6 +239,9 @@ describe("stop strings", () => {
     const logprobs = tokens.map((token) => ({ token, logprob: -1, top: [] }));
     const stats: SequenceStats = {
       promptTokens: 1,
+      cachedTokens: 0,
+      replayedTokens: 0,
+      cacheMiss: "cold",
       decodeSteps: 1,
       accepted: [],
       drafts: [],

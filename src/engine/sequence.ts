@@ -4,6 +4,7 @@
 // sequence whose only pending token is its last one decodes; one with more is prefilled first.
 
 import type { SequenceId } from "../cache/hybrid-cache.ts";
+import type { CacheMiss } from "../cache/prefix-cache.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import { type TokenHistory, usesHistory } from "../ops/sample/penalties.ts";
 import type { RowSampling } from "../ops/sample/sample-rows.ts";
@@ -24,11 +25,30 @@ export interface SequenceRequest {
   readonly topLogprobs?: number | undefined;
   /** Drafted tokens per step: a number, or "auto" for the depth that measures fastest. */
   readonly speculation: number | "auto";
+  /** An integer, 0 unless given: sequences of a higher one run first, and take the memory of lower ones. */
+  readonly priority?: number | undefined;
+  /** Sequences of one namespace reuse each other's prefixes. Default: all that give none share one. */
+  readonly cacheNamespace?: string | undefined;
+  /** Whom rows are charged to; tenants get equal shares. Default: the namespace. */
+  readonly tenant?: string | undefined;
+  /** Whether to begin with what is cached, and to keep what is computed. Default true. */
+  readonly cache?: boolean | undefined;
+}
+
+/** What the MTP heads know of a sequence. */
+export interface DraftingState {
+  readonly mtpCached: readonly number[];
 }
 
 /** Counters of one sequence; times in milliseconds. */
 export interface SequenceStats {
   promptTokens: number;
+  /** Prompt tokens that were not processed, because their keys were known. */
+  cachedTokens: number;
+  /** Tokens whose keys were known, processed again for the window of sliding layers. */
+  replayedTokens: number;
+  /** Why the first token that was processed had to be; undefined before the sequence starts. */
+  cacheMiss: CacheMiss | undefined;
   /** Steps in which the sequence decoded. */
   decodeSteps: number;
   /** accepted[k]: how often the draft of MTP head k was accepted. */
@@ -57,6 +77,12 @@ export class Sequence {
   finish: FinishReason | undefined;
   /** Whether a step has run any of its rows. */
   hasStarted = false;
+  /** Order of arrival; the scheduler's. */
+  arrival = 0;
+  /** Length up to which its prefix is known to others or was kept for them. */
+  keptAt = 0;
+  /** Length at which it leaves a prefix that others share; a step ends there. 0: nowhere of note. */
+  branchAt = 0;
   readonly #stopTokens: ReadonlySet<number>;
   readonly #seen: Set<number>;
   readonly #counts = new Map<number, number>();
@@ -70,6 +96,9 @@ export class Sequence {
     this.#seen = new Set(request.prompt);
     this.stats = {
       promptTokens: request.prompt.length,
+      cachedTokens: 0,
+      replayedTokens: 0,
+      cacheMiss: undefined,
       decodeSteps: 0,
       accepted: Array.from({ length: numMtpHeads }, () => 0),
       drafts: Array.from({ length: numMtpHeads }, () => 0),
@@ -81,6 +110,31 @@ export class Sequence {
 
   get numGenerated(): number {
     return this.tokens.length - this.request.prompt.length;
+  }
+
+  get priority(): number {
+    return this.request.priority ?? 0;
+  }
+
+  get namespace(): string {
+    return this.request.cacheNamespace ?? "";
+  }
+
+  get tenant(): string {
+    return this.request.tenant ?? this.namespace;
+  }
+
+  get drafting(): DraftingState {
+    return { mtpCached: [...this.mtpCached] };
+  }
+
+  /** Begins at position `from` with rings that another sequence left there, with which it shares `known` tokens. */
+  resumeDrafting(state: DraftingState | undefined, { from, known }: { from: number; known: number }): void {
+    // Head k reads the token k + 1 places on, which may have been another one. Unknown keys are not made up for.
+    this.mtpCached = this.mtpCached.map((_, k) => {
+      const cached = state?.mtpCached[k] ?? 0;
+      return cached === 0 ? from : Math.max(0, Math.min(cached, from, known - 1 - k));
+    });
   }
 
   /** Appends a sampled token and notes whether it ends the sequence. */
