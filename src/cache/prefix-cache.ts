@@ -60,7 +60,7 @@ export class PrefixCache implements Disposable {
   readonly #cache: HybridCache;
   /** Tokens of a prompt between two snapshots. */
   readonly snapshotEvery: number;
-  readonly #snapshotBytes: number;
+  readonly snapshotBytes: number;
   readonly #tree: PrefixTree;
   readonly #sizes: CacheSizes;
   #counts = { hits: 0, misses: 0, savedTokens: 0, replayedTokens: 0 };
@@ -71,7 +71,7 @@ export class PrefixCache implements Disposable {
     const { bytesPerToken } = this.#sizes;
     const weight = bytesPerToken === 0 ? Infinity : Math.ceil(cache.ringBytes / bytesPerToken);
     this.snapshotEvery = options.snapshotEvery ?? Math.max(MIN_SNAPSHOT_EVERY, weight);
-    this.#snapshotBytes =
+    this.snapshotBytes =
       options.snapshotBytes ?? Math.max(8 * cache.ringBytes, cache.options.maxTokens * bytesPerToken);
     const tree = new PrefixTree(cache.blockPool);
     this.#tree = tree;
@@ -186,7 +186,7 @@ export class PrefixCache implements Disposable {
   }
 
   #saveRings(id: SequenceId, add: (rings: SavedRings) => void): SavedRings | undefined {
-    const room = this.#snapshotBytes - this.#cache.ringBytes;
+    const room = this.snapshotBytes - this.#cache.ringBytes;
     if (room < 0) return undefined;
     this.#tree.limitSnapshots(room);
     try {

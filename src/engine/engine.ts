@@ -52,20 +52,11 @@ export class Engine implements Disposable {
     checkpoint: Checkpoint,
     options: EngineOptions,
     now: () => number = () => performance.now(),
+    runner: ModelRunner = createRunner(backend, checkpoint, options),
   ) {
     this.options = options;
     this.#now = now;
-    this.runner = new ModelRunner(backend, checkpoint, {
-      dtype: options.kvDType,
-      maxTokens: options.maxTokens,
-      maxSequences: options.maxSequences,
-      // An MTP pass takes at most RING_SLACK rows of each sequence.
-      maxRows: Math.max(options.maxRows, options.maxSequences * RING_SLACK),
-      activations: options.activations,
-      packing: options.packing,
-      onPacked: options.onPacked,
-      numTokens: options.numTokens,
-    });
+    this.runner = runner;
     const { cache } = this.runner;
     this.#prefixes = options.prefixCache && new PrefixCache(cache, options.prefixCache);
     this.#reuse = new PrefixReuse(cache, this.#prefixes);
@@ -146,6 +137,11 @@ export class Engine implements Disposable {
   /** Undefined where there is no prefix cache. */
   get prefixCacheStats(): PrefixCacheStats | undefined {
     return this.#prefixes?.stats();
+  }
+
+  /** Memory that the prefix cache may come to take beside what is allocated. */
+  get snapshotBytes(): number {
+    return this.#prefixes?.snapshotBytes ?? 0;
   }
 
   /** Forgets the prefixes of a namespace, or all of them; running sequences keep what they use. */
@@ -263,6 +259,22 @@ export class Engine implements Disposable {
       } else sequence.stats.prefillMs += ms;
     }
   }
+}
+
+function createRunner(backend: Backend, checkpoint: Checkpoint, options: EngineOptions): ModelRunner {
+  const { kvDType: dtype, maxTokens, maxSequences, activations, packing, onPacked, numTokens } = options;
+  // An MTP pass takes at most RING_SLACK rows of each sequence.
+  const maxRows = Math.max(options.maxRows, maxSequences * RING_SLACK);
+  return new ModelRunner(backend, checkpoint, {
+    dtype,
+    maxTokens,
+    maxSequences,
+    maxRows,
+    activations,
+    packing,
+    onPacked,
+    numTokens,
+  });
 }
 
 /** What is asked of a plan's rows: of each sequence the last ones, as its drafts before them would have it. */
