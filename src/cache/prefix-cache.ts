@@ -25,7 +25,7 @@ export interface PrefixMatch extends PathMatch {
 }
 
 export interface PrefixCacheOptions {
-  /** Bytes for snapshots; 0 keeps none. Default: as much as blocks have, and at least that of eight snapshots. */
+  /** Bytes for snapshots; 0 keeps none. Default: as much as blocks have, and at least that of 16 snapshots. */
   readonly snapshotBytes?: number | undefined;
   /** Tokens of a prompt between two snapshots. Default: so many that their blocks weigh as much as a snapshot. */
   readonly snapshotEvery?: number | undefined;
@@ -72,7 +72,7 @@ export class PrefixCache implements Disposable {
     const weight = bytesPerToken === 0 ? Infinity : Math.ceil(cache.ringBytes / bytesPerToken);
     this.snapshotEvery = options.snapshotEvery ?? Math.max(MIN_SNAPSHOT_EVERY, weight);
     this.snapshotBytes =
-      options.snapshotBytes ?? Math.max(8 * cache.ringBytes, cache.options.maxTokens * bytesPerToken);
+      options.snapshotBytes ?? Math.max(16 * cache.ringBytes, cache.options.maxTokens * bytesPerToken);
     const tree = new PrefixTree(cache.blockPool);
     this.#tree = tree;
     cache.reclaimer = tree satisfies BlockReclaimer;

@@ -23,6 +23,13 @@ export interface PrefixNode {
   readonly children: Set<PrefixNode>;
   /** Rings by the length at which they were copied. */
   readonly snapshots: Map<number, SavedRings>;
+  /** Snapshots of this node and of all below it. */
+  numSnapshots: number;
+}
+
+interface HeldSnapshot {
+  readonly node: PrefixNode;
+  uses: number;
 }
 
 /** Why the token after a match was not found. */
@@ -44,7 +51,7 @@ export class PrefixTree {
   /** Least recently used first; children stand before their parents, because a touch reaches up to the root. */
   readonly #nodes = new Set<PrefixNode>();
   /** Least recently used first. */
-  readonly #snapshots = new Map<SavedRings, PrefixNode>();
+  readonly #snapshots = new Map<SavedRings, HeldSnapshot>();
   readonly #ghosts = new Set<number>();
   snapshotBytes = 0;
   evictedBlocks = 0;
@@ -149,22 +156,30 @@ export class PrefixTree {
   addSnapshot(node: PrefixNode, rings: SavedRings): void {
     assert(!node.snapshots.has(rings.length), `two snapshots at ${rings.length}`);
     node.snapshots.set(rings.length, rings);
-    this.#snapshots.set(rings, node);
+    this.#snapshots.set(rings, { node, uses: 0 });
+    this.#countSnapshots(node, 1);
     this.snapshotBytes += rings.byteLength;
   }
 
   touchSnapshot(rings: SavedRings): void {
-    const node = defined(this.#snapshots.get(rings), "a snapshot of the tree");
+    const held = defined(this.#snapshots.get(rings), "a snapshot of the tree");
+    held.uses++;
     this.#snapshots.delete(rings);
-    this.#snapshots.set(rings, node);
+    this.#snapshots.set(rings, held);
   }
 
-  /** Drops the snapshots that were used least recently, until at most `bytes` are held. */
+  /**
+   * Drops snapshots until at most `bytes` are held: first those that their conversation has left behind, then any;
+   * of equals, those that were used least recently.
+   */
   limitSnapshots(bytes: number): void {
-    for (const rings of this.#snapshots.keys()) {
-      if (this.snapshotBytes <= bytes) return;
-      this.#dropSnapshot(rings);
-      this.evictedSnapshots++;
+    for (const isDoomed of [(rings: SavedRings) => this.#isLeftBehind(rings), () => true]) {
+      for (const rings of this.#snapshots.keys()) {
+        if (this.snapshotBytes <= bytes) return;
+        if (!isDoomed(rings)) continue;
+        this.#dropSnapshot(rings);
+        this.evictedSnapshots++;
+      }
     }
   }
 
@@ -218,9 +233,11 @@ export class PrefixTree {
       }
       for (const [length, rings] of node.snapshots) {
         assert(length > start && length <= start + tokens.length, `a snapshot of ${length} at ${start}`);
-        assert(this.#snapshots.get(rings) === node, "a snapshot of another node");
+        assert(this.#snapshots.get(rings)?.node === node, "a snapshot of another node");
         bytes += rings.byteLength;
       }
+      const below = [...children].reduce((sum, child) => sum + child.numSnapshots, node.snapshots.size);
+      assert(node.numSnapshots === below, `${below} snapshots from ${start} on, ${node.numSnapshots} are counted`);
     }
     assert(bytes === this.snapshotBytes, `snapshots hold ${bytes} bytes, ${this.snapshotBytes} are counted`);
   }
@@ -233,9 +250,21 @@ export class PrefixTree {
     node.parent?.children.delete(node);
   }
 
+  /** One that others lie beyond and that was continued once at most, by them; a prefix of many is used more often. */
+  #isLeftBehind(rings: SavedRings): boolean {
+    const { node, uses } = defined(this.#snapshots.get(rings), "a snapshot of the tree");
+    const isLast = node.numSnapshots === node.snapshots.size && Math.max(...node.snapshots.keys()) === rings.length;
+    return uses < 2 && !isLast;
+  }
+
+  #countSnapshots(node: PrefixNode, change: number): void {
+    for (let at: PrefixNode | undefined = node; at !== undefined; at = at.parent) at.numSnapshots += change;
+  }
+
   #dropSnapshot(rings: SavedRings): void {
-    const node = defined(this.#snapshots.get(rings), "a snapshot of the tree");
+    const { node } = defined(this.#snapshots.get(rings), "a snapshot of the tree");
     node.snapshots.delete(rings.length);
+    this.#countSnapshots(node, -1);
     this.#snapshots.delete(rings);
     this.snapshotBytes -= rings.byteLength;
     rings[Symbol.dispose]();
@@ -244,7 +273,7 @@ export class PrefixTree {
 
 function newNode(parent: PrefixNode | undefined, tokens: readonly number[], block: number, hash: number): PrefixNode {
   const start = parent === undefined ? 0 : parent.start + parent.tokens.length;
-  return { parent, start, tokens, block, hash, children: new Set(), snapshots: new Map() };
+  return { parent, start, tokens, block, hash, children: new Set(), snapshots: new Map(), numSnapshots: 0 };
 }
 
 /** How many of `tokens` from `offset` on, before `limit`, are those of a node. */

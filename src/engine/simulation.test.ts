@@ -159,7 +159,9 @@ describe.each([
         const isContinued = earlier !== undefined && random.chance(0.7);
         const history = isContinued ? [...earlier.request.prompt, ...earlier.tokens] : [];
         const kept = random.chance(0.5) ? history.length : random.integer(history.length + 1);
-        const prompt = [...history.slice(0, Math.min(kept, 700)), ...random.tokens(1 + random.integer(120))];
+        const added = random.tokens(1 + random.integer(120));
+        const isRepeated = isContinued && random.chance(0.2);
+        const prompt = isRepeated ? earlier.request.prompt : [...history.slice(0, Math.min(kept, 700)), ...added];
         const job = simulation.submit(prompt, {
           maxTokens: 1 + random.integer(30),
           priority: random.chance(0.1) ? 1 : 0,
@@ -184,5 +186,72 @@ describe.each([
     expect(stats?.hits).toBeGreaterThan(30);
     expect(stats?.evictedBlocks).toBeGreaterThan(100);
     expect(stats?.evictedSnapshots ?? 0).toBeGreaterThan(prefixCache.snapshotBytes === 1500 ? 100 : -1);
+  });
+});
+
+describe("fairness", () => {
+  const options = { blocks: 64, maxSequences: 4, maxRows: 64, prefixCache: {} };
+  const random = new Randomness(5);
+  const chat = (): number[] => random.tokens(20);
+  const long = (): number[] => random.tokens(600);
+
+  /** Steps from each chat's submission to its first token, beside `flood`. */
+  function delays(flood: (simulation: Simulation) => void, chats: Partial<SequenceRequest>): number[] {
+    using simulation = new Simulation(options);
+    flood(simulation);
+    const asked: Job[] = [];
+    for (let i = 0; i < 8; i++) {
+      for (let step = 0; step < 7 + 11 * i; step++) simulation.step();
+      asked.push(simulation.submit(chat(), chats));
+      while (asked.at(-1)!.firstTokenAt === undefined) simulation.step();
+    }
+    for (const job of simulation.jobs.values()) simulation.abort(job);
+    simulation.expectSound();
+    return asked.map(({ submittedAt, firstTokenAt }) => firstTokenAt! - submittedAt);
+  }
+
+  const manyLong = (simulation: Simulation): void => {
+    for (let i = 0; i < 100; i++) simulation.submit(long(), { tenant: "flood", maxTokens: 10 });
+  };
+
+  test("a hundred long prompts of one tenant delay another's chat by those that run, not by those that wait", () => {
+    // All of them take 1,000 steps. Four run at once, and one of them ends after at most 4 · 600 / 64 steps and its answer.
+    const alone = delays(manyLong, { tenant: "flood" });
+    expect(Math.max(...alone)).toBeGreaterThan(700);
+    expect(Math.max(...delays(manyLong, { tenant: "chat" }))).toBeLessThanOrEqual(50);
+  });
+
+  test("a chat of higher priority takes a place at once", () => {
+    expect(Math.max(...delays(manyLong, { tenant: "flood", priority: 1 }))).toBeLessThanOrEqual(2);
+  });
+
+  test("one long prompt does not hold up a chat of the same tenant, nor do many chats hold up the prompt", () => {
+    const oneLong = (simulation: Simulation): void => void simulation.submit(random.tokens(4000), { maxTokens: 10 });
+    expect(Math.max(...delays(oneLong, {}))).toBeLessThanOrEqual(3);
+
+    using simulation = new Simulation(options);
+    const prompt = simulation.submit(random.tokens(1280), {});
+    for (let i = 0; i < 100; i++) simulation.submit(random.tokens(64), { maxTokens: 1 });
+    while (prompt.firstTokenAt === undefined) simulation.step();
+    // 20 chunks of its own, and as many turns of others.
+    expect(simulation.steps).toBeLessThanOrEqual(42);
+    simulation.drain();
+    simulation.expectSound();
+  });
+
+  test("tenants that always have work get the same, however they divide it", () => {
+    using simulation = new Simulation({ ...options, prefixCache: undefined });
+    const ask = { long: () => simulation.submit(long(), { tenant: "long" }), short: () => simulation.submit(chat(), { tenant: "short" }) };
+    for (let i = 0; i < 60; i++) ask.long();
+    for (let i = 0; i < 600; i++) ask.short();
+    for (let step = 0; step < 300; step++) simulation.step();
+    const rows = { long: 0, short: 0 };
+    for (const { request, firstTokenAt, tokens } of simulation.jobs.values()) {
+      if (firstTokenAt !== undefined) rows[request.tenant as keyof typeof rows] += request.prompt.length + tokens.length;
+    }
+    expect(rows.long / rows.short).toBeGreaterThan(0.75);
+    expect(rows.long / rows.short).toBeLessThan(1.3);
+    for (const job of simulation.jobs.values()) simulation.abort(job);
+    simulation.expectSound();
   });
 });
