@@ -1,11 +1,21 @@
 import { defineConfig } from "vitest/config";
 
+const shared = { pool: "forks", testTimeout: 60_000, dangerouslyIgnoreUnhandledErrors: false } as const;
+
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-    pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    dangerouslyIgnoreUnhandledErrors: false,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "project",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: ["test/recipes/**"],
+        },
+      },
+      // Whole trainings: minutes each, so `npm test` leaves them out.
+      { test: { ...shared, name: "recipes", include: ["test/recipes/**/*.test.ts"], testTimeout: 1_800_000 } },
+    ],
   },
 });

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
+import { mix } from "../../src/util/random.ts";
 import { resultOf, Surroundings } from "./command.ts";
 
 const here = await Surroundings.create();
@@ -23,8 +24,8 @@ saveEvery: 5
 validateEvery: 20
 stages:
   - name: only
-    tokens: 81920
-    batchTokens: 1024
+    tokens: 102400
+    batchTokens: 512
     maxLength: 256
     learningRate: { peak: 0.005, warmUpSteps: 5 }
     mtp: { heads: 1, weight: 0.3 }
@@ -35,32 +36,38 @@ stages:
 `;
 
 describe("mimo train", () => {
-  test("goes on after a kill and writes a model that runs", async () => {
+  test("goes on after kills, with the bits of a run that nobody killed, and writes a model that runs", async () => {
     writeFileSync(here.path("mini.yaml"), RECIPE);
-    const metrics = here.path("runs/mini/metrics.jsonl");
-    const linesOf = () => (existsSync(metrics) ? readFileSync(metrics, "utf8").split("\n").length - 1 : 0);
+    expect(await here.run(["train", "mini.yaml", "--out", "whole"])).toMatchObject({ exitCode: 0 });
 
-    const child = here.spawn(["train", "mini.yaml"]);
-    const ended = resultOf(child);
-    while (linesOf() < 12 && child.exitCode === null) await delay(20);
-    child.kill("SIGKILL");
-    await ended;
-    expect(linesOf()).toBeLessThan(80);
+    const metrics = here.path("runs/mini/metrics.jsonl");
+    const numSteps = () => (existsSync(metrics) ? readFileSync(metrics, "utf8").split("\n").length - 1 : 0);
+    for (let numKills = 0; numKills < 4; numKills++) {
+      const child = here.spawn(["train", "mini.yaml", ...(numKills === 0 ? [] : ["--resume"])]);
+      const ended = resultOf(child);
+      const end = 50 * numKills + 5 + ((mix(11, numKills) >>> 8) % 40);
+      while (numSteps() < end && child.exitCode === null) await delay(10);
+      child.kill("SIGKILL");
+      await ended;
+      expect(numSteps()).toBeLessThan(200);
+    }
 
     const again = await here.run(["train", "mini.yaml"]);
     expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--resume") as string });
 
     const resumed = await here.run(["train", "mini.yaml", "--resume"]);
     expect(resumed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("runs/mini/model") as string });
+    const weightsOf = (run: string) => readFileSync(here.path(`${run}/model/model.safetensors`));
+    expect(weightsOf("runs/mini").equals(weightsOf("whole"))).toBe(true);
     const steps = readFileSync(metrics, "utf8")
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line) as { totalSteps: number; loss: number });
-    expect(steps.map(({ totalSteps }) => totalSteps)).toEqual(Array.from({ length: 80 }, (_, i) => i + 1));
+    expect(steps.map(({ totalSteps }) => totalSteps)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
     expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss - 2);
 
     const plotted = await here.run(["plot", "runs/mini"]);
-    expect(plotted).toMatchObject({ exitCode: 0, stdout: "Wrote runs/mini/curves.svg: 80 steps.\n" });
+    expect(plotted).toMatchObject({ exitCode: 0, stdout: "Wrote runs/mini/curves.svg: 200 steps.\n" });
     expect(readFileSync(here.path("runs/mini/curves.svg"), "utf8")).toMatch(/^<svg .*held out.*<\/svg>\n$/s);
 
     const inspected = await here.run(["inspect", "runs/mini/model"]);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { belongsTo } from "./random.ts";
 import { needleKey, retrieval } from "./retrieval.ts";
-import { makeSamples, tasksOf } from "./testing.ts";
+import { chatsOf, makeSamples, tasksOf } from "./testing.ts";
 
 const textOf = (prompt: ReturnType<typeof tasksOf>[number]["prompt"]): string => prompt[0]!.content;
 
@@ -24,6 +24,19 @@ describe("retrieval", () => {
       for (const other of others) expect(accepts(other) || accepts(`${answer} ${other}`)).toBe(false);
     }
     expect(numChecked).toBeGreaterThan(100);
+  });
+
+  test("further questions about a context ask for other needles of it", () => {
+    const kinds = ["multi-key", "variables"] as const;
+    const conversations = chatsOf(makeSamples(retrieval, 100, { kinds, maxQuestions: 4 })).map(({ messages }) => {
+      const [context, ...others] = messages.filter(({ role }) => role === "user");
+      const answers = messages.filter(({ role }) => role === "assistant");
+      const values = answers.map(({ content }) => /(\d+|[a-z]+ [a-z]+)\.?$/.exec(content)![1]!);
+      expect(new Set(values).size).toBe(values.length);
+      for (const value of values) expect(context!.content).toContain(` ${value}.`);
+      return others.length;
+    });
+    expect(new Set(conversations)).toEqual(new Set([0, 1, 2, 3]));
   });
 
   test("multi-value answers are all values of the key, in order", () => {

@@ -5,6 +5,7 @@
 // value, and that pair is either trained on or held out.
 // Refuses to know the tokenizer: lengths are counted by a function it is given, or estimated from characters.
 
+import { defined } from "../../util/assert.ts";
 import { says, saysAll } from "./grading.ts";
 import { listing, phrase, phraseOf } from "./phrase.ts";
 import type { Random } from "./random.ts";
@@ -22,6 +23,8 @@ export interface RetrievalOptions {
   readonly maxPairs: number;
   /** Links of a chain of variables, at most. */
   readonly maxHops: number;
+  /** Questions about one context, at most: each asks for another needle. */
+  readonly maxQuestions: number;
   readonly thinkingShare: number;
   readonly countTokens: ((text: string) => number) | undefined;
   readonly charactersPerToken: number;
@@ -30,10 +33,8 @@ export interface RetrievalOptions {
 interface Hunt {
   /** Lines to hide, in the order in which they must stand. */
   readonly needles: readonly string[];
-  readonly question: string;
-  readonly answer: string;
-  readonly reasoning: string;
-  readonly accepts: (content: string) => boolean;
+  /** Questions that the needles answer, the first of which is asked in any case. */
+  readonly exchanges: readonly [Exchange, ...Exchange[]];
 }
 
 export const retrieval: Generator<RetrievalOptions> = {
@@ -44,6 +45,7 @@ export const retrieval: Generator<RetrievalOptions> = {
     maxTokens: 1000,
     maxPairs: 16,
     maxHops: 4,
+    maxQuestions: 1,
     thinkingShare: 0.3,
     countTokens: undefined,
     charactersPerToken: 3.5,
@@ -57,13 +59,12 @@ export const retrieval: Generator<RetrievalOptions> = {
       random,
       "{Read the text and {then |}answer the question.|Here is a text. {Please answer|Answer} the question.|I have a question about this text.}",
     );
-    const exchange: Exchange = {
-      ...hunt,
-      question: isFirst
-        ? `${hunt.question}\n\n${context}\n\n${hunt.question}`
-        : `${request}\n\n${context}\n\n${hunt.question}`,
-    };
-    return conversation([exchange], { thinking: random.chance(options.thinkingShare) });
+    const [first, ...others] = hunt.exchanges;
+    const question = isFirst
+      ? `${first.question}\n\n${context}\n\n${first.question}`
+      : `${request}\n\n${context}\n\n${first.question}`;
+    const more = others.slice(0, random.integer(1, options.maxQuestions) - 1);
+    return conversation([{ ...first, question }, ...more], { thinking: random.chance(options.thinkingShare) });
   },
 };
 
@@ -135,11 +136,17 @@ function drawPairs(random: Random, form: Form, count: number): Pair[] {
 function findOne(random: Random, numPairs: number): Hunt {
   const form = random.pick(FORMS);
   const pairs = drawPairs(random, form, numPairs);
-  const wanted = random.pick(pairs);
-  const others = pairs.filter((pair) => pair !== wanted).map(({ value }) => value);
-  const answer = random.chance(0.5) ? `${wanted.value}` : phrase(random, form.answers, { ...wanted });
+  const [first, ...others] = random.shuffle(pairs).map((wanted) => askFor(random, form, wanted, pairs));
   return {
     needles: pairs.map((pair) => phrase(random, form.tells, { ...pair })),
+    exchanges: [first!, ...others],
+  };
+}
+
+function askFor(random: Random, form: Form, wanted: Pair, pairs: readonly Pair[]): Exchange {
+  const others = pairs.filter((pair) => pair !== wanted).map(({ value }) => value);
+  const answer = random.chance(0.5) ? wanted.value : phrase(random, form.answers, { ...wanted });
+  return {
     question: askBriefly(phraseOf(random, form.asks, { key: wanted.key }), answer === wanted.value),
     answer,
     reasoning: `The text says: ${phrase(random, form.tells, { ...wanted })}`,
@@ -166,13 +173,19 @@ function findAll(random: Random): Hunt {
   const inOrder = told.filter((pair) => pair.key === key).map(({ value }) => value);
   return {
     needles: told.map((pair) => phrase(random, "One of the secret numbers of $key is $value.", { ...pair })),
-    question: phrase(random, "{What are all the secret numbers of $key?|List all secret numbers of $key.}", { key }),
-    answer: `${listing(inOrder)}.`,
-    reasoning: `The text gives ${numValues} numbers for ${key}: ${inOrder.join(", ")}`,
-    accepts: saysAll(
-      inOrder,
-      others.map(({ value }) => value),
-    ),
+    exchanges: [
+      {
+        question: phrase(random, "{What are all the secret numbers of $key?|List all secret numbers of $key.}", {
+          key,
+        }),
+        answer: `${listing(inOrder)}.`,
+        reasoning: `The text gives ${numValues} numbers for ${key}: ${inOrder.join(", ")}`,
+        accepts: saysAll(
+          inOrder,
+          others.map(({ value }) => value),
+        ),
+      },
+    ],
   };
 }
 
@@ -191,14 +204,20 @@ function followChain(random: Random, { maxHops, maxPairs }: RetrievalOptions): H
     const variables = names.splice(0, random.integer(1, maxHops) + 1);
     return variables.map((name, i) => `${name} = ${i === 0 ? value : variables[i - 1]!}`);
   });
-  const [wanted] = chains;
-  const target = wanted!.at(-1)!.split(" ")[0]!;
+  const [first, ...others] = chains.map((chain, i) => askForEnd(random, chain, values, i));
+  return { needles: mergeInOrder(random, chains).map((line) => `${line}.`), exchanges: [first!, ...others] };
+}
+
+function askForEnd(random: Random, chain: readonly string[], values: readonly string[], index: number): Exchange {
+  const target = defined(chain.at(-1)?.split(" ")[0], "the last variable of a chain");
   return {
-    needles: mergeInOrder(random, chains).map((line) => `${line}.`),
     question: phrase(random, "{What is the value of|What number is} $target?", { target }),
-    answer: values[0]!,
-    reasoning: wanted!.toReversed().join(", "),
-    accepts: says(values[0]!, values.slice(1)),
+    answer: values[index]!,
+    reasoning: chain.toReversed().join(", "),
+    accepts: says(
+      values[index]!,
+      values.filter((_, i) => i !== index),
+    ),
   };
 }
 
