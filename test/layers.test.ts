@@ -65,7 +65,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   train: {
     values: ["convert", "model", "ops", "backends", "checkpoint", "tokenizer", "tensor", "util"],
-    packages: ["yaml", "zod"],
+    packages: ["hyparquet", "yaml", "zod"],
     mustNotKnow: "the engine, or HTTP",
   },
   cli: {

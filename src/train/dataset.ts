@@ -46,7 +46,7 @@ export class Dataset {
   next(): TrainingBatch {
     const { numRows, maxDocuments } = this.#options;
     const documents: Document[] = [];
-    for (let left = numRows; documents.length < maxDocuments; ) {
+    for (let left = numRows; documents.length < maxDocuments;) {
       const index = Math.floor(this.position);
       const parts = this.#partsOf(index);
       const part = (this.position - index) * MAX_PARTS;

@@ -1,26 +1,41 @@
 // A recipe: everything that a run depends on besides the machine. Plain data, read from a YAML file.
 //
-// The same recipe and seed give the same model. Refuses to know folders, machines and progress.
+// The same recipe, seed and files of own data give the same model. Refuses to know folders, machines and progress.
 
+import { resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { hybridConfig } from "../model/presets.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { MimoError } from "../util/errors.ts";
-import { checkMixture, type Mixture } from "./data/mixture.ts";
+import { checkMixture, isFileEntry, type Mixture } from "./data/mixture.ts";
 import { MATRIX_OPTIMIZERS } from "./learner.ts";
 import { DECAYS, scheduleOf } from "./schedule.ts";
+
+/** What samples may cost at most. */
+const MAX_PROMPTS = 16;
+const MAX_SAMPLE_TOKENS = 512;
 
 const count = z.int().positive();
 const share = z.number().min(0).max(1);
 
 const mixtureSchema = z
   .array(
-    z.strictObject({
-      generator: z.string(),
-      weight: z.number().positive(),
-      options: z.record(z.string(), z.unknown()).optional(),
-    }),
+    z
+      .strictObject({
+        generator: z.string().optional(),
+        /** Own data: a path, relative to the recipe's file. */
+        file: z.string().min(1).optional(),
+        weight: z.number().positive(),
+        options: z.record(z.string(), z.unknown()).optional(),
+      })
+      .refine(({ generator, file }) => (generator === undefined) !== (file === undefined), {
+        error: "expected a generator or a file",
+      })
+      .refine(({ file, options }) => file === undefined || options === undefined, {
+        error: "expected no options of a file",
+        path: ["options"],
+      }),
   )
   .min(1)
   .transform((entries) => entries as unknown as Mixture);
@@ -83,6 +98,19 @@ const recipeSchema = z.strictObject({
       clipNorm: z.number().positive().default(1),
     })
     .prefault({}),
+  /** Texts that the model writes every so many steps of a stage, the likeliest token at each place. */
+  samples: z
+    .strictObject({
+      every: count,
+      /** A text to go on from, or a question in a chat. */
+      prompts: z
+        .array(z.union([z.string().min(1), z.strictObject({ chat: z.string().min(1) })]))
+        .min(1)
+        .max(MAX_PROMPTS),
+      /** Each of them is a forward pass over all texts. */
+      maxTokens: count.max(MAX_SAMPLE_TOKENS).default(64),
+    })
+    .optional(),
   /** Steps between measurements on held-out data, and between resume points. */
   validateEvery: count.default(200),
   saveEvery: count.default(100),
@@ -90,6 +118,9 @@ const recipeSchema = z.strictObject({
 });
 
 export type Recipe = z.output<typeof recipeSchema>;
+/** A recipe as it is written: what has a default may be absent. */
+export type RecipeInput = z.input<typeof recipeSchema>;
+export type SamplePrompt = NonNullable<Recipe["samples"]>["prompts"][number];
 export type Stage = Recipe["stages"][number];
 
 /** Throws `invalid_argument`: every fault of the text, each with its place. */
@@ -100,6 +131,11 @@ export function parseRecipe(text: string, path: string): Recipe {
   } catch (cause) {
     throw new MimoError("invalid_argument", `${path}: ${(cause as Error).message}`, { param: "recipe", cause });
   }
+  return checkRecipe(value, path);
+}
+
+/** A recipe that is there as a value; `path` names it in errors. Throws as `parseRecipe`. */
+export function checkRecipe(value: unknown, path: string): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the recipe"}: ${issue.message}`);
@@ -117,6 +153,26 @@ export function parseRecipe(text: string, path: string): Recipe {
     }
   }
   return parsed.data;
+}
+
+/** A file of own data beside what a recipe names. */
+export interface FurtherData {
+  readonly file: string;
+  /** Its share of the samples, beside the recipe's own weights; files without one share a weight of 1. */
+  readonly weight?: number | undefined;
+}
+
+/** The recipe with further files in every stage, and all paths absolute: its own begin at the folder `base`. */
+export function withData(recipe: Recipe, base: string, further: readonly FurtherData[] = []): Recipe {
+  for (const { file, weight = 1 } of further) {
+    if (weight > 0 && Number.isFinite(weight)) continue;
+    throw new MimoError("invalid_argument", `${file}: expected a weight above 0, found ${weight}.`, { param: "data" });
+  }
+  const numShared = further.filter(({ weight }) => weight === undefined).length;
+  const added: Mixture = further.map(({ file, weight }) => ({ file: resolve(file), weight: weight ?? 1 / numShared }));
+  const absolute = (data: Mixture): Mixture =>
+    data.map((entry) => (isFileEntry(entry) ? { ...entry, file: resolve(base, entry.file) } : entry));
+  return { ...recipe, stages: recipe.stages.map((stage) => ({ ...stage, data: [...absolute(stage.data), ...added] })) };
 }
 
 /** Steps of a stage: as many as its tokens fill, at least one. */

@@ -75,7 +75,7 @@ function fileSample(
   { split, seed, index }: SamplePlace,
   sources: RowSources,
 ): Sample | undefined {
-  const files = mixture.filter((entry) => !isGeneratorEntry(entry)).filter(({ weight }) => weight > 0);
+  const files = mixture.filter(isFileEntry).filter(({ weight }) => weight > 0);
   let rank = index;
   for (const [i, { file, weight }] of files.entries()) {
     const share = weight / weightOf([...files.slice(i), ...generators]);
@@ -137,11 +137,15 @@ export function checkMixture(mixture: Mixture): void {
 
 /** Names of files, each once. */
 export function fileNames(mixture: Mixture): string[] {
-  return [...new Set(mixture.flatMap((entry) => (isGeneratorEntry(entry) ? [] : [entry.file])))];
+  return [...new Set(mixture.filter(isFileEntry).map(({ file }) => file))];
 }
 
-export function isGeneratorEntry(entry: MixtureEntry): entry is GeneratorEntry {
-  return "generator" in entry;
+export function isFileEntry(entry: MixtureEntry): entry is FileEntry {
+  return "file" in entry;
+}
+
+function isGeneratorEntry(entry: MixtureEntry): entry is GeneratorEntry {
+  return !isFileEntry(entry);
 }
 
 function weightOf(mixture: Mixture): number {

@@ -88,7 +88,10 @@ export class OwnFile implements Disposable {
     this.#isText = kind === ".txt";
     this.#rows = new InputFile(this.#path);
     this.#changedAt = statSync(this.#path).mtimeMs;
-    this.#indices = { train: new RowIndex(indexPath(stem, "train")), heldout: new RowIndex(indexPath(stem, "heldout")) };
+    this.#indices = {
+      train: new RowIndex(indexPath(stem, "train")),
+      heldout: new RowIndex(indexPath(stem, "heldout")),
+    };
   }
 
   size(split: Split): number {

@@ -5,7 +5,13 @@
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import * as zlib from "node:zlib";
-import { type AsyncBuffer, type Compressors, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import {
+  type AsyncBuffer,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+} from "hyparquet";
 import { InputFile } from "../../checkpoint/input-file.ts";
 import { MimoError } from "../../util/errors.ts";
 import { badData } from "./faults.ts";
@@ -93,20 +99,24 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
     const isCompressed = message.includes("compression codec");
     throw badData(
       path,
-      isCompressed ? `Parquet that is compressed with one of ${Object.keys(COMPRESSORS).join(", ")}, SNAPPY` : "Parquet",
+      isCompressed
+        ? `Parquet that is compressed with one of ${Object.keys(COMPRESSORS).join(", ")}, SNAPPY`
+        : "Parquet",
       message,
       isCompressed ? "Write the file with Snappy, or use a newer Node.js." : "Check that the file is whole.",
     );
   }
 }
 
+const { zstdDecompressSync: zstdDecompress } = zlib as { readonly zstdDecompressSync?: typeof zlib.gunzipSync };
+
 /** What Node has, Zstandard in newer versions only. Snappy is the reader's own. */
 const COMPRESSORS: Compressors = {
   GZIP: (bytes, maxOutputLength) => zlib.gunzipSync(bytes, { maxOutputLength }),
   BROTLI: (bytes, maxOutputLength) => zlib.brotliDecompressSync(bytes, { maxOutputLength }),
-  ...("zstdDecompressSync" in zlib
-    ? { ZSTD: (bytes: Uint8Array) => (zlib.zstdDecompressSync as (bytes: Uint8Array) => Uint8Array)(bytes) }
-    : {}),
+  ...(zstdDecompress === undefined
+    ? {}
+    : { ZSTD: (bytes, maxOutputLength) => zstdDecompress(bytes, { maxOutputLength }) }),
 };
 
 const PARSERS = {
