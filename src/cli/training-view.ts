@@ -43,7 +43,7 @@ export class TrainingView implements Disposable {
     this.clear();
     const { style, isTerminal, columns } = this.#output;
     for (const { totalSteps, prompt, text } of texts) {
-      const line = visibleControls(`${totalSteps}  ${prompt} → ${text}`.replace(/\s+/g, " ").trimEnd());
+      const line = visibleControls(`${totalSteps} ${prompt} → ${text}`.replace(/\s+/g, " ").trimEnd());
       this.#output.line(style.dim(isTerminal ? line.slice(0, columns - 1) : line));
     }
   };

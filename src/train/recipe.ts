@@ -82,7 +82,8 @@ const recipeSchema = z.strictObject({
     attention: z.strictObject({
       numHeads: count,
       numKvHeads: z.strictObject({ global: count, sliding: count }),
-      headDim: count,
+      /** Two thirds of it are the width of values, and pairs of a third turn with the position. */
+      headDim: count.multipleOf(6),
       window: count,
     }),
     experts: z.strictObject({ numExperts: count, numExpertsPerToken: count, intermediateSize: count }),

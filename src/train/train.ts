@@ -14,7 +14,7 @@ import { abortedError, MimoError } from "../util/errors.ts";
 import type { RowSources } from "./data/mixture.ts";
 import { learnTokenizer } from "./learn-tokenizer.ts";
 import { fileFault } from "./own/faults.ts";
-import { OwnData } from "./own/own-data.ts";
+import { OwnData, type OwnDataOptions } from "./own/own-data.ts";
 import { checkRecipe, type FurtherData, parseRecipe, type Recipe, type RecipeInput, withData } from "./recipe.ts";
 import type { Stage } from "./recipe.ts";
 import type { WrittenText } from "./sample-log.ts";
@@ -74,9 +74,10 @@ export interface TrainResult {
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const recipe = readRecipe(options);
   const { folder = join("runs", recipe.name), signal = new AbortController().signal, threads } = options;
-  prepareFolder(folder, recipe, options.resume === true);
-  using data = await openData(recipe, join(folder, "data"), options);
-  const tokenizer = keptTokenizer(recipe, data.sources, folder, options);
+  const isBegun = checkFolder(folder, recipe, options.resume === true);
+  using data = await openData(recipe, { folder: join(folder, "data-index"), isBegun }, options);
+  const tokenizer = isBegun ? readTokenizer(folder) : learn(recipe, data.sources, options);
+  if (!isBegun) beginFolder(folder, recipe, tokenizer);
   using device = openDevice(threads);
   options.onBegin?.({ folder, device: device.description });
   const { onStep = () => {}, onTexts } = options;
@@ -92,7 +93,7 @@ export async function rehearse(options: PrepareOptions): Promise<{
   const recipe = readRecipe(options);
   const folder = mkdtempSync(join(tmpdir(), "mimo-rehearsal-"));
   try {
-    using data = await openData(recipe, folder, options);
+    using data = await openData(recipe, { folder, isBegun: false }, options);
     const tokenizer = learn(recipe, data.sources, options);
     using device = openDevice(options.threads);
     const { signal } = new AbortController();
@@ -113,10 +114,14 @@ export function readRecipe({ recipe, data }: Pick<PrepareOptions, "recipe" | "da
   }
 }
 
-function openData(recipe: Recipe, folder: string, { signal, onPrepare }: PrepareOptions): Promise<OwnData> {
+function openData(
+  recipe: Recipe,
+  place: Pick<OwnDataOptions, "folder" | "isBegun">,
+  { signal, onPrepare }: PrepareOptions,
+): Promise<OwnData> {
   return OwnData.open({
+    ...place,
     recipe,
-    folder,
     signal,
     onProgress: (path, done, total) => onPrepare?.({ kind: "reading", path, done, total }),
   });
@@ -126,20 +131,17 @@ function openDevice(threads: number | undefined): Backend {
   return createCpuBackend(threads === undefined ? {} : { threads });
 }
 
-function prepareFolder(folder: string, recipe: Recipe, isResumed: boolean): void {
-  const kept = join(folder, "recipe.yaml");
-  if (!existsSync(kept)) {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(kept, textOf(recipe));
-    return;
-  }
+/** Whether the folder holds a run, which is then the recipe's and is to go on. */
+function checkFolder(folder: string, recipe: Recipe, isResumed: boolean): boolean {
+  const kept = keptRecipe(folder);
+  if (!existsSync(kept)) return false;
   if (!isResumed) {
     throw new MimoError("invalid_argument", `${folder} holds a run already.`, {
       param: "folder",
       remedy: "Go on with it (resume), or name another folder.",
     });
   }
-  if (textOf(readRecipe({ recipe: kept })) === textOf(recipe)) return;
+  if (textOf(readRecipe({ recipe: kept })) === textOf(recipe)) return existsSync(keptTokenizer(folder));
   throw new MimoError("invalid_argument", `The recipe is not the one that the run in ${folder} was begun with.`, {
     param: "recipe",
     remedy: `Resume with ${kept}, which names all of its data, or begin another run.`,
@@ -151,15 +153,24 @@ function textOf(recipe: Recipe): string {
   return stringify(recipe, { aliasDuplicateObjects: false });
 }
 
-/** Learnt once and kept with the run. */
-function keptTokenizer(recipe: Recipe, sources: RowSources, folder: string, options: PrepareOptions): TokenizerFiles {
-  const path = join(folder, "tokenizer.json");
-  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8")) as TokenizerFiles;
-  const files = learn(recipe, sources, options);
-  // Beside and renamed: a run that is killed here learns it again.
-  writeFileSync(`${path}.part`, JSON.stringify(files));
-  renameSync(`${path}.part`, path);
-  return files;
+/** The recipe is written last: a folder without it holds no run, so that whatever was wrong can be put right. */
+function beginFolder(folder: string, recipe: Recipe, tokenizer: TokenizerFiles): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(keptTokenizer(folder), JSON.stringify(tokenizer));
+  writeFileSync(`${keptRecipe(folder)}.part`, textOf(recipe));
+  renameSync(`${keptRecipe(folder)}.part`, keptRecipe(folder));
+}
+
+function readTokenizer(folder: string): TokenizerFiles {
+  return JSON.parse(readFileSync(keptTokenizer(folder), "utf8")) as TokenizerFiles;
+}
+
+function keptRecipe(folder: string): string {
+  return join(folder, "recipe.yaml");
+}
+
+function keptTokenizer(folder: string): string {
+  return join(folder, "tokenizer.json");
 }
 
 function learn(recipe: Recipe, sources: RowSources, { signal, onPrepare }: PrepareOptions): TokenizerFiles {

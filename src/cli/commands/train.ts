@@ -25,8 +25,9 @@ export function trainCommand(cli: Cli): Command {
     .argument("<recipe>", "a recipe's .yaml file, such as recipes/pico/recipe.yaml")
     .option("--out <folder>", "where the run lives: metrics, resume points, the model; default: runs/NAME")
     .option(
-      "--data <file...>",
-      "own texts (.txt, .jsonl, .parquet) in every stage; FILE:WEIGHT beside the recipe's weights",
+      "--data <file>",
+      "own texts in every stage (.txt, .jsonl, .parquet), with FILE:WEIGHT for their share; may be given several times",
+      (file: string, list: readonly string[] | undefined) => [...(list ?? []), file],
     )
     .option("--dry-run", "take two steps of each stage, then tell memory, arithmetic and time; nothing is kept")
     .option("--resume", "go on with a run that was interrupted, from its last resume point")
@@ -70,9 +71,15 @@ async function run(cli: Cli, path: string, flags: TrainFlags): Promise<void> {
     cli.output.line(`Wrote ${model}: \`mimo chat ${model}\` talks to it.`);
   } catch (error) {
     view.clear();
-    if (signal.aborted) cli.messages.line(`Stopped. \`mimo train ${path} --resume\` goes on from here.`);
+    if (signal.aborted) cli.messages.line(`Stopped. \`${commandOf(path, flags)} --resume\` goes on from here.`);
     throw error;
   }
+}
+
+/** The command again, with what belongs to the run. */
+function commandOf(path: string, { data = [], out }: TrainFlags): string {
+  const options = [...data.map((file) => `--data ${file}`), ...(out === undefined ? [] : [`--out ${out}`])];
+  return ["mimo train", path, ...options].join(" ");
 }
 
 /** "FILE" or "FILE:WEIGHT". */

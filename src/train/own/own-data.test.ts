@@ -33,7 +33,12 @@ function open(
 ): Promise<OwnData> {
   const { folder = join(FOLDER, `index-${numFiles++}`), maxLength = 64, ...watch } = options;
   const data = paths.map((file) => ({ file, weight: 1 }));
-  return OwnData.open({ ...watch, folder, recipe: { stages: [{ data, maxLength }] } as unknown as Recipe });
+  return OwnData.open({
+    ...watch,
+    folder,
+    isBegun: true,
+    recipe: { stages: [{ data, maxLength }] } as unknown as Recipe,
+  });
 }
 
 async function rowsOf(path: string, split: Split = "train"): Promise<Sample[]> {

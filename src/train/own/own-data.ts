@@ -1,7 +1,7 @@
 // The own data of a run: the files that a recipe's mixtures name, their indices, and what the run remembers of them, all
 // in one folder. A run that goes on finds the files as they were, or says which of them is not.
 //
-// `files.json` is written last: a folder without it is made anew.
+// `files.json` is written last: without it, indices are made anew. Removes nothing that it has not made.
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -16,8 +16,10 @@ const ROW_BYTES_PER_TOKEN = 32;
 
 export interface OwnDataOptions extends Watch {
   readonly recipe: Recipe;
-  /** For indices; it belongs to this room alone. */
+  /** For indices. */
   readonly folder: string;
+  /** Whether the folder's indices are those of the recipe; otherwise they are made anew. */
+  readonly isBegun: boolean;
 }
 
 export class OwnData implements Disposable {
@@ -27,16 +29,16 @@ export class OwnData implements Disposable {
 
   /** Throws `invalid_argument` for files that are malformed or have changed, `not_found`, `io_failed`, `aborted`. */
   static async open(options: OwnDataOptions): Promise<OwnData> {
-    const { recipe, folder } = options;
+    const { recipe, folder, isBegun } = options;
     const paths = fileNames(recipe.stages.flatMap(({ data }) => data));
     if (paths.length === 0) return new OwnData([], folder);
     const known = readRecord(folder);
-    if (known !== undefined) {
+    if (isBegun && known !== undefined) {
       for (const record of known) await checkUnchanged(record, options);
       return new OwnData(known, folder);
     }
-    rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
+    rmSync(join(folder, RECORD), { force: true });
     const maxRowBytes = ROW_BYTES_PER_TOKEN * Math.max(...recipe.stages.map(({ maxLength }) => maxLength));
     const records: FileRecord[] = [];
     for (const [i, path] of paths.entries()) {
