@@ -138,7 +138,7 @@ function checkFolder(folder: string, recipe: Recipe, isResumed: boolean): boolea
   if (!isResumed) {
     throw new MimoError("invalid_argument", `${folder} holds a run already.`, {
       param: "folder",
-      remedy: "Go on with it (resume), or name another folder.",
+      remedy: "Go on with it (--resume, or `resume: true`), or name another folder (--out, or `folder`).",
     });
   }
   if (textOf(readRecipe({ recipe: kept })) === textOf(recipe)) return existsSync(keptTokenizer(folder));

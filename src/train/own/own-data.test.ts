@@ -114,6 +114,33 @@ describe("Parquet", () => {
     expect(await allTexts(fileOf(new Uint8Array(buffer), ".parquet"))).toEqual(data.toSorted());
   });
 
+  test("has conversations as lists of structs, whose absent fields are null", async () => {
+    const messages = [CHAT, [{ role: "system", content: null }, ...CHAT]].map((list) =>
+      list.map(({ role, content }) => ({
+        role,
+        content: content ?? "Be brief.",
+        tool_calls: null,
+        reasoning_content: null,
+      })),
+    );
+    const text = { type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" } as const;
+    const buffer = parquetWriteBuffer({
+      columnData: [{ name: "messages", data: messages }],
+      schema: [
+        { name: "root", num_children: 1 },
+        { name: "messages", repetition_type: "OPTIONAL", num_children: 1, converted_type: "LIST" },
+        { name: "list", repetition_type: "REPEATED", num_children: 1 },
+        { name: "element", repetition_type: "OPTIONAL", num_children: 4 },
+        { ...text, name: "role" },
+        { ...text, name: "content" },
+        { ...text, name: "tool_calls" },
+        { ...text, name: "reasoning_content" },
+      ],
+    });
+    const plain = messages.map((list) => JSON.stringify(list.map(({ role, content }) => ({ role, content }))));
+    expect(await allTexts(fileOf(new Uint8Array(buffer), ".parquet"))).toEqual(plain.toSorted());
+  });
+
   test("has conversations, as lists or as their JSON", async () => {
     const others = [
       { role: "user", content: "And grass?" },
@@ -299,6 +326,8 @@ describe("faults", () => {
     source.sample("train", 0);
     utimesSync(path, 5, 5);
     expect(() => source.sample("train", 0)).toThrow("the file has changed");
+    rmSync(path);
+    expect(() => source.sample("train", 0)).toThrow("found nothing");
   });
 
   test("reading can be aborted, and is begun anew then", async () => {

@@ -100,9 +100,10 @@ export class OwnFile implements Disposable {
 
   /** Throws `invalid_argument` where the file was changed since it was opened. */
   sample(split: Split, row: number): Sample {
-    const { size, mtimeMs } = statSync(this.#path);
-    if (size !== this.#rows.size || mtimeMs !== this.#changedAt) {
-      throw changedFile(this.#path, "a file that stays as it is during a run", "another size or time");
+    const found = statSync(this.#path, { throwIfNoEntry: false });
+    if (found?.size !== this.#rows.size || found.mtimeMs !== this.#changedAt) {
+      const what = found === undefined ? "nothing" : "another size or time";
+      throw changedFile(this.#path, "a file that stays as it is during a run", what);
     }
     const { offset, byteLength, continues } = this.#indices[split].at(row);
     const text = textOf(this.#rows.read(offset, byteLength));
