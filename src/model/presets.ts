@@ -99,22 +99,27 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   },
 };
 
+export const LAYER_PATTERNS = ["hybrid", "global"] as const;
+export type LayerPattern = (typeof LAYER_PATTERNS)[number];
+
 /** What distinguishes one model of the architecture from another. */
 export interface HybridSizes extends Pick<
   ModelConfig,
   "vocabSize" | "hiddenSize" | "intermediateSize" | "contextLength"
 > {
   readonly numLayers: number;
+  /** Which layers see everything; default: the published pattern. */
+  readonly layers?: LayerPattern;
   readonly attention: AttentionSizes;
   readonly experts: Partial<Pick<ExpertsConfig, "numExperts" | "numExpertsPerToken" | "intermediateSize">>;
 }
 
 /** Everything else as published. */
-export function hybridConfig({ numLayers, attention, experts, ...sizes }: HybridSizes): ModelConfig {
+export function hybridConfig({ numLayers, layers, attention, experts, ...sizes }: HybridSizes): ModelConfig {
   return {
     ...FLASH_CONFIG,
     ...sizes,
-    layers: hybridLayers(numLayers),
+    layers: layers === "global" ? hybridLayers(numLayers, () => true) : hybridLayers(numLayers),
     attention: attentionShapes(attention),
     experts: { ...FLASH_CONFIG.experts, ...experts },
     eosTokenIds: [],
@@ -134,12 +139,14 @@ interface AttentionSizes {
   readonly numKvHeads: Readonly<Record<AttentionKind, number>>;
   readonly headDim: number;
   readonly window: number;
+  /** Of sliding layers; default: yes. */
+  readonly sinks?: boolean;
 }
 
-function attentionShapes({ numHeads, numKvHeads, headDim, window }: AttentionSizes) {
+function attentionShapes({ numHeads, numKvHeads, headDim, window, sinks = true }: AttentionSizes) {
   const shape = { numHeads, headDim, valueDim: (headDim * 2) / 3, rotaryDim: headDim / 3 };
   return {
     global: { ...shape, numKvHeads: numKvHeads.global, ropeTheta: 5_000_000, window: 0, hasSinks: false },
-    sliding: { ...shape, numKvHeads: numKvHeads.sliding, ropeTheta: 10_000, window, hasSinks: true },
+    sliding: { ...shape, numKvHeads: numKvHeads.sliding, ropeTheta: 10_000, window, hasSinks: sinks },
   } satisfies Record<AttentionKind, AttentionShape>;
 }

@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { hybridConfig } from "../model/presets.ts";
+import { hybridConfig, LAYER_PATTERNS } from "../model/presets.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { MimoError } from "../util/errors.ts";
 import { checkMixture, isFileEntry, type Mixture } from "./data/mixture.ts";
@@ -79,12 +79,14 @@ const recipeSchema = z.strictObject({
     intermediateSize: count,
     contextLength: count,
     numLayers: count,
+    layers: z.enum(LAYER_PATTERNS).default("hybrid"),
     attention: z.strictObject({
       numHeads: count,
       numKvHeads: z.strictObject({ global: count, sliding: count }),
       /** Two thirds of it are the width of values, and pairs of a third turn with the position. */
       headDim: count.multipleOf(6),
       window: count,
+      sinks: z.boolean().default(true),
     }),
     experts: z.strictObject({ numExperts: count, numExpertsPerToken: count, intermediateSize: count }),
   }),
