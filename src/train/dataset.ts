@@ -16,7 +16,7 @@ import type { ChatSample, Sample } from "./data/sample.ts";
 export interface DatasetOptions {
   readonly mixture: Mixture;
   /** Of the mixture's files. */
-  readonly sources: RowSources;
+  readonly sources?: RowSources | undefined;
   readonly tokenizer: Tokenizer;
   readonly split: Split;
   readonly seed: number;

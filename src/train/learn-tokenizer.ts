@@ -17,8 +17,8 @@ const TOKENIZER_SEED = 999;
 /** `onProgress` counts characters. Throws `invalid_argument` where there is too little text for the vocabulary. */
 export function learnTokenizer(
   recipe: Recipe,
-  sources: RowSources,
   onProgress: (done: number, total: number) => void,
+  sources?: RowSources,
 ): TokenizerFiles {
   const { vocabSize, characters } = recipe.tokenizer;
   return trainBpe(textsOf(recipe, sources, characters), {
@@ -29,7 +29,7 @@ export function learnTokenizer(
   });
 }
 
-function* textsOf({ seed, stages }: Recipe, sources: RowSources, characters: number): Iterable<string> {
+function* textsOf({ seed, stages }: Recipe, sources: RowSources | undefined, characters: number): Iterable<string> {
   let left = characters;
   const range = { split: "train", seed: seed * 1000 + TOKENIZER_SEED } as const;
   for (const sample of samples(stages[0]!.data, range, sources)) {

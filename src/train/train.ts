@@ -174,8 +174,9 @@ function keptTokenizer(folder: string): string {
 }
 
 function learn(recipe: Recipe, sources: RowSources, { signal, onPrepare }: PrepareOptions): TokenizerFiles {
-  return learnTokenizer(recipe, sources, (done, total) => {
+  const onProgress = (done: number, total: number): void => {
     if (signal?.aborted === true) throw abortedError(signal.reason);
     onPrepare?.({ kind: "tokenizer", done, total });
-  });
+  };
+  return learnTokenizer(recipe, onProgress, sources);
 }

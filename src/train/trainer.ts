@@ -225,7 +225,7 @@ export class Trainer {
   }
 
   #dataset(stage: Stage, split: "train" | "heldout", index: number, position: number): Dataset {
-    const { recipe, sources = new Map() } = this.#options;
+    const { recipe, sources } = this.#options;
     return new Dataset(
       {
         mixture: stage.data,
