@@ -211,7 +211,11 @@ export class Engine implements Disposable {
   #draftAll(sequences: readonly Sequence[], auto: number): void {
     const { maxDepth } = this.#speculator;
     const depthOf = ({ request, numGenerated }: Sequence): number =>
-      Math.min(request.speculation === "auto" ? auto : request.speculation, maxDepth, request.maxTokens - numGenerated - 1);
+      Math.min(
+        request.speculation === "auto" ? auto : request.speculation,
+        maxDepth,
+        request.maxTokens - numGenerated - 1,
+      );
     for (let depth = 0; depth <= maxDepth; depth++) {
       const group = sequences.filter((sequence) => depthOf(sequence) === depth);
       if (group.length > 0) this.#speculator.draft(group, depth);
