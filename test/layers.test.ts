@@ -68,9 +68,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["hyparquet", "yaml", "zod"],
     mustNotKnow: "the engine, or HTTP",
   },
+  eval: {
+    values: ["api/request.ts", "train/data", "util"],
+    types: ["api"],
+    mustNotKnow: "the inside of the engine, training, or the terminal",
+  },
   cli: {
     values: [
       "api",
+      "eval",
       "convert",
       "train",
       "engine",

@@ -142,9 +142,7 @@ export class Scheduler {
   #release(sequence: Sequence): void {
     if (sequence.cacheId === undefined) return;
     this.#cache.release(sequence.cacheId);
-    sequence.cacheId = undefined;
-    sequence.drafts = [];
-    sequence.mtpCached = sequence.mtpCached.map(() => 0);
+    sequence.leaveCache();
   }
 
   #cached(sequence: Sequence): number {

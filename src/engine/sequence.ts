@@ -41,6 +41,14 @@ export interface SequenceStats {
   decodeMs: number;
 }
 
+/** Positions [from, to). */
+export interface PositionRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const EMPTY_RANGE: PositionRange = { from: 0, to: 0 };
+
 export class Sequence {
   readonly request: SequenceRequest;
   readonly tokens: number[];
@@ -52,8 +60,10 @@ export class Sequence {
   drafts: readonly number[] = [];
   /** Drafts that held in the last step. */
   lastAccepted = 0;
-  /** mtpCached[k]: positions below it have keys in MTP head k, computed from true tokens. */
-  mtpCached: number[];
+  /** Positions whose hidden states were kept for the MTP heads; the cache holds the last RING_SLACK of them. */
+  hidden: PositionRange = EMPTY_RANGE;
+  /** mtp[k]: positions that have keys in MTP head k, computed from true tokens. */
+  mtp: PositionRange[];
   finish: FinishReason | undefined;
   /** Whether a step has run any of its rows. */
   hasStarted = false;
@@ -65,7 +75,7 @@ export class Sequence {
     this.request = request;
     this.tokens = [...request.prompt];
     this.submittedAt = now;
-    this.mtpCached = Array.from({ length: numMtpHeads }, () => 0);
+    this.mtp = Array.from({ length: numMtpHeads }, () => EMPTY_RANGE);
     this.#stopTokens = new Set(request.stopTokens);
     this.#seen = new Set(request.prompt);
     this.stats = {
@@ -81,6 +91,14 @@ export class Sequence {
 
   get numGenerated(): number {
     return this.tokens.length - this.request.prompt.length;
+  }
+
+  /** Its place in the cache is taken away, and with it all that was computed there. */
+  leaveCache(): void {
+    this.cacheId = undefined;
+    this.drafts = [];
+    this.hidden = EMPTY_RANGE;
+    this.mtp = this.mtp.map(() => EMPTY_RANGE);
   }
 
   /** Appends a sampled token and notes whether it ends the sequence. */
