@@ -76,7 +76,7 @@ describe("mimo train", () => {
     expect(inspected.stdout).toContain("Gss");
     const generated = await here.run(["generate", "runs/mini/model", "--chat", "Hi!", "--max-tokens", "20"]);
     expect(generated.exitCode).toBe(0);
-  });
+  }, 240_000);
 
   test("takes own data, refuses it by its line, and goes on with the same alone", async () => {
     const recipe = RECIPE.replace("name: mini", "name: own").replace("tokens: 102400", "tokens: 15360");
