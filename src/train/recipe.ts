@@ -83,6 +83,10 @@ const recipeSchema = z.strictObject({
       clipNorm: z.number().positive().default(1),
     })
     .prefault({}),
+  /** What products compute with: float32, or E4M3 with one scale for each block (decision 14). */
+  precision: z.enum(["f32", "fp8"]).default("f32"),
+  /** Elements of a block along a sum; of weights on both sides. Less than 128 to have several in a narrow row. */
+  fp8Block: count.default(128),
   /** Steps between measurements on held-out data, and between resume points. */
   validateEvery: count.default(200),
   saveEvery: count.default(100),
@@ -117,6 +121,11 @@ export function parseRecipe(text: string, path: string): Recipe {
     }
   }
   return parsed.data;
+}
+
+/** Elements of an FP8 block, 0 in float32. */
+export function fp8BlockOf({ precision, fp8Block }: Recipe): number {
+  return precision === "fp8" ? fp8Block : 0;
 }
 
 /** Steps of a stage: as many as its tokens fill, at least one. */
