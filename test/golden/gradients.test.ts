@@ -19,7 +19,15 @@ const EXPECTED = JSON.parse(readFileSync(`${FOLDER}/expected.json`, "utf8")) as 
   readonly grad_norm: Readonly<Record<string, number>>;
 };
 
-const OPTIONS = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1, matrices: "adamw", momentum: 0.95 } as const;
+const OPTIONS = {
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+  weightDecay: 0.1,
+  clipNorm: 1,
+  matrices: "adamw",
+  momentum: 0.95,
+} as const;
 
 for (const { name, available, create } of allBackends) {
   describe.skipIf(!available)(`training on the ${name} backend`, () => {

@@ -59,11 +59,7 @@ const FOLDER = mkdtempSync(join(tmpdir(), "mimo-training-"));
 afterAll(() => rmSync(FOLDER, { recursive: true }));
 
 /** Trains in the folder until the step that `stopAt` says yes to. */
-async function train(
-  name: string,
-  recipe: Recipe,
-  stopAt: (metrics: Metrics) => boolean = () => false,
-): Promise<void> {
+async function train(name: string, recipe: Recipe, stopAt: (metrics: Metrics) => boolean = () => false): Promise<void> {
   using device = createBackend();
   const controller = new AbortController();
   const trainer = new Trainer(device, {
