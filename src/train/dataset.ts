@@ -32,6 +32,9 @@ export interface DatasetOptions {
 /** Documents that one sample may become. */
 const MAX_PARTS = 2 ** 20;
 
+/** The template is this project's own, and a run must not end because the machine stood still. */
+const UNHURRIED = { timeoutMs: Infinity } as const;
+
 export class Dataset {
   readonly #options: DatasetOptions;
   /** Index of the next sample, and in its fraction the next of the documents that it becomes, in units of 1 / MAX_PARTS. */
@@ -81,7 +84,8 @@ export function encodeSample(tokenizer: Tokenizer, sample: Sample, learn: Datase
     return { tokens: Int32Array.from(sample.continues === true ? ids : [...ids, end]) };
   }
   const { messages, tools, thinking } = sample;
-  const { ids } = encodeChat(tokenizer, { messages, tools, enableThinking: thinking, addGenerationPrompt: false });
+  const request = { messages, tools, enableThinking: thinking, addGenerationPrompt: false };
+  const { ids } = encodeChat(tokenizer, request, UNHURRIED);
   const tokens = Int32Array.from(ids);
   return learn === "all" ? { tokens } : { tokens, isLearnt: answersOf(tokenizer, tokens, sample) };
 }

@@ -114,6 +114,10 @@ const recipeSchema = z.strictObject({
       maxTokens: count.max(MAX_SAMPLE_TOKENS).default(64),
     })
     .optional(),
+  /** What products compute with: float32, or E4M3 with one scale for each block (decision 14). */
+  precision: z.enum(["f32", "fp8"]).default("f32"),
+  /** Elements of a block along a sum; of weights on both sides. Less than 128 to have several in a narrow row. */
+  fp8Block: count.default(128),
   /** Steps between measurements on held-out data, and between resume points. */
   validateEvery: count.default(200),
   saveEvery: count.default(100),
@@ -176,6 +180,11 @@ export function withData(recipe: Recipe, base: string, further: readonly Further
   const absolute = (data: Mixture): Mixture =>
     data.map((entry) => (isFileEntry(entry) ? { ...entry, file: resolve(base, entry.file) } : entry));
   return { ...recipe, stages: recipe.stages.map((stage) => ({ ...stage, data: [...absolute(stage.data), ...added] })) };
+}
+
+/** Elements of an FP8 block, 0 in float32. */
+export function fp8BlockOf({ precision, fp8Block }: Recipe): number {
+  return precision === "fp8" ? fp8Block : 0;
 }
 
 /** Steps of a stage: as many as its tokens fill, at least one. */

@@ -17,7 +17,7 @@ import { initialise } from "./initial-weights.ts";
 import { Learner, type StepResult, type StepSettings } from "./learner.ts";
 import { exportModel } from "./model-files.ts";
 import { TrainedParameters } from "./parameters.ts";
-import { type Recipe, type Stage, stageConfig, stageSteps } from "./recipe.ts";
+import { fp8BlockOf, type Recipe, type Stage, stageConfig, stageSteps } from "./recipe.ts";
 import { loadResumePoint, readResumeState, saveResumePoint } from "./resume-point.ts";
 import { appendTexts, encodePrompt, forgetTextsAfter, promptText, type WrittenText } from "./sample-log.ts";
 import { learningRate, scheduleOf } from "./schedule.ts";
@@ -247,7 +247,7 @@ export class Trainer {
     const { recipe } = this.#options;
     const of = recipe.stages[stage]!;
     const config = stageConfig(recipe, of, recipe.tokenizer.vocabSize, this.#tokenizer.eosIds);
-    return new TrainedParameters(this.#device, config, of.mtp.heads);
+    return new TrainedParameters(this.#device, config, of.mtp.heads, fp8BlockOf(recipe));
   }
 
   /** The parameters as the stage wants them: its RoPE base, its number of MTP heads, new ones as copies of the first. */
