@@ -85,7 +85,7 @@ export function encodeSample(tokenizer: Tokenizer, sample: Sample, learn: Datase
   }
   const { messages, tools, thinking } = sample;
   const request = { messages, tools, enableThinking: thinking, addGenerationPrompt: false };
-  const { ids } = encodeChat(tokenizer, request, UNHURRIED);
+  const { ids } = encodeChat(tokenizer, request, undefined, UNHURRIED);
   const tokens = Int32Array.from(ids);
   return learn === "all" ? { tokens } : { tokens, isLearnt: answersOf(tokenizer, tokens, sample) };
 }
