@@ -15,6 +15,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const ENTRIES = {
   index: "src/index.ts",
+  train: "src/train/train.ts",
   main: "src/cli/main.ts",
   worker: "src/engine/worker.ts",
   "chunk-worker": "src/convert/chunk-worker.ts",

@@ -65,12 +65,18 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   train: {
     values: ["convert", "model", "ops", "backends", "checkpoint", "tokenizer", "tensor", "util"],
-    packages: ["yaml", "zod"],
+    packages: ["hyparquet", "yaml", "zod"],
     mustNotKnow: "the engine, or HTTP",
+  },
+  eval: {
+    values: ["api/request.ts", "train/data", "util"],
+    types: ["api"],
+    mustNotKnow: "the inside of the engine, training, or the terminal",
   },
   cli: {
     values: [
       "api",
+      "eval",
       "convert",
       "train",
       "engine",

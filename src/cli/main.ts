@@ -9,6 +9,7 @@ import { benchCommand } from "./commands/bench.ts";
 import { chatCommand } from "./commands/chat.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { evalCommand } from "./commands/eval.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { initCommand } from "./commands/init.ts";
 import { inspectCommand } from "./commands/inspect.ts";
@@ -38,6 +39,7 @@ function createProgram(cli: Cli): Command {
     initCommand,
     trainCommand,
     plotCommand,
+    evalCommand,
     benchCommand,
     logitsCommand,
     doctorCommand,

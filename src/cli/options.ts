@@ -64,10 +64,10 @@ export const expertMemoryOption = (): Option =>
     'memory for the most used experts of a model that does not fit, such as 48G; "all" leaves it to the system; default: what is free',
   ).argParser(parseMemory);
 
-export const speculationOption = (): Option =>
+export const speculationOption = (preset = "auto"): Option =>
   new Option(
     "--speculation <depth>",
-    "tokens to draft per step with the MTP heads: auto, 0, 1, 2 or 3; default: auto",
+    `tokens to draft per step with the MTP heads: auto, 0, 1, 2 or 3; default: ${preset}`,
   ).argParser(parseSpeculation);
 
 export function addModelOptions(command: Command): Command {
@@ -123,6 +123,13 @@ export function parseInteger(text: string): number {
   const value = parseNumber(text);
   if (Number.isSafeInteger(value)) return value;
   throw new InvalidArgumentError("Expected a whole number.");
+}
+
+/** "4K" as 4096: lengths are in binary thousands. */
+export function parseTokens(text: string): number {
+  const [, digits, scale] = /^(\d+)(k?)$/i.exec(text.trim()) ?? [];
+  if (digits !== undefined) return Number(digits) * (scale === "" ? 1 : 1024);
+  throw new InvalidArgumentError("Expected a number of tokens such as 512 or 4K.");
 }
 
 /** "48G" in bytes, in decimal units as everywhere; "all" is no limit. */

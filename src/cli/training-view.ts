@@ -1,9 +1,11 @@
-// What a run shows while it trains: one line that redraws itself on a terminal, a line now and then everywhere else.
+// What a run shows while it trains: one line that redraws itself on a terminal, a line now and then everywhere else, and
+// the texts that the model writes.
 
 import { type Recipe, type Stage, stageSteps } from "../train/recipe.ts";
+import type { WrittenText } from "../train/sample-log.ts";
 import type { Metrics } from "../train/trainer.ts";
 import { formatDuration, significant } from "./format.ts";
-import type { Output } from "./output.ts";
+import { type Output, visibleControls } from "./output.ts";
 
 const REDRAW_MS = 200;
 const LINE_MS = 10_000;
@@ -34,6 +36,16 @@ export class TrainingView implements Disposable {
     if (now - this.#shownAt < (this.#output.isTerminal ? REDRAW_MS : LINE_MS) && metrics.step !== steps) return;
     this.#shownAt = now;
     this.#show(this.#describe(metrics, stage, steps), metrics.step === steps);
+  };
+
+  /** The newest texts stay, a line each. */
+  readonly onTexts = (texts: readonly WrittenText[]): void => {
+    this.clear();
+    const { style, isTerminal, columns } = this.#output;
+    for (const { totalSteps, prompt, text } of texts) {
+      const line = visibleControls(`${totalSteps} ${prompt} → ${text}`.replace(/\s+/g, " ").trimEnd());
+      this.#output.line(style.dim(isTerminal ? line.slice(0, columns - 1) : line));
+    }
   };
 
   clear(): void {

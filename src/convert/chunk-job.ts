@@ -7,7 +7,7 @@ import { decodeBlocks, encodeBlocks, type RealDType } from "../tensor/codec/code
 import { type DType, DTYPES, rowBytes } from "../tensor/dtype.ts";
 import { assert, defined } from "../util/assert.ts";
 import { MimoError } from "../util/errors.ts";
-import { F8_MAX } from "../util/fp8.ts";
+import { F8_MAX, f8Scale } from "../util/fp8.ts";
 import { isPlain, MAX_DEVIATION, normalElements, type NormalTable, normalTable, type PlainDType } from "./normal.ts";
 import { randomBlocks } from "./random-blocks.ts";
 
@@ -128,7 +128,10 @@ function encode(dtype: DType, values: Float32Array): Uint8Array {
 function applyScales(values: Float32Array, columns: number, scales: RowScales): void {
   const { grid, rows } = scales;
   const gridColumns = Math.ceil(columns / SCALE_BLOCK);
-  multiplySpans(values, columns, (row, block) => grid[rows[row]! * gridColumns + block]!);
+  forEachSpan(values, columns, (span, row, block) => {
+    const scale = grid[rows[row]! * gridColumns + block]!;
+    for (let i = 0; i < span.length; i++) span[i]! *= scale;
+  });
 }
 
 /** Codes and scales of whole scale blocks: the largest value of a block takes the largest code. */
@@ -143,17 +146,13 @@ function encodeFp8(values: Float32Array, columns: number): Chunk {
     scales[place] = max;
   });
   if (!scales.every(Number.isFinite)) throw new MimoError("invalid_argument", "Expected finite values for fp8.");
-  // A block of zeros keeps a scale that can be divided by.
-  for (let i = 0; i < scales.length; i++) scales[i] = scales[i]! / F8_MAX || 1;
-  multiplySpans(values, columns, (row, block) => 1 / scales[placeOf(row, block)]!);
-  return { bytes: encode("f8_e4m3", values), scales };
-}
-
-function multiplySpans(values: Float32Array, columns: number, factorOf: (row: number, block: number) => number): void {
+  for (let i = 0; i < scales.length; i++) scales[i] = f8Scale(scales[i]!);
   forEachSpan(values, columns, (span, row, block) => {
-    const factor = factorOf(row, block);
-    for (let i = 0; i < span.length; i++) span[i]! *= factor;
+    const scale = scales[placeOf(row, block)]!;
+    // Divided, not multiplied by an inverse: the codes are those that training in FP8 rounded to.
+    for (let i = 0; i < span.length; i++) span[i]! /= scale;
   });
+  return { bytes: encode("f8_e4m3", values), scales };
 }
 
 /** The elements of each row in runs that share a scale. */

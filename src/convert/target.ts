@@ -42,7 +42,8 @@ function typeError(expected: string, found: string): MimoError {
   return new MimoError("invalid_argument", `type: expected ${expected}, found ${found}.`, { param: "type", remedy });
 }
 
-const FP8_ROLES: ReadonlySet<ParameterRole> = new Set(["q", "k", "v", "gate", "up", "down"]);
+/** What an FP8 checkpoint keeps in FP8, and what training in FP8 multiplies in it. */
+export const FP8_ROLES: ReadonlySet<ParameterRole> = new Set(["q", "k", "v", "gate", "up", "down"]);
 const ROUTER_ROLES: ReadonlySet<ParameterRole> = new Set(["router", "routerBias"]);
 
 /** The type in which `target` stores a parameter. */

@@ -212,27 +212,38 @@ export class Engine implements Disposable {
       return;
     }
     const policy = this.#depthPolicy(drafting.length);
-    if (planned.length === drafting.length && planned.every(({ numLogits, tokens }) => numLogits === tokens.length)) {
+    const isFixed = drafting.some(({ sequence }) => sequence.request.speculation !== "auto");
+    // Measured are steps in which all sequences do the same: verify drafts of the policy's depth, and draft.
+    const isMeasured =
+      !isFixed &&
+      planned.length === drafting.length &&
+      planned.every(({ numLogits, tokens }) => numLogits === tokens.length);
+    if (isMeasured) {
       for (const { sequence, numLogits } of planned)
         policy.recordVerify(numLogits - 1, sequence.lastAccepted, verifyMs);
     }
-    this.#speculator.absorb(planned, hidden);
-    const auto = policy.choose();
-    const ready = drafting.filter(({ numLogits }) => numLogits > 0).map(({ sequence }) => sequence);
     const started = this.#now();
-    for (const [depth, sequences] of this.#groupByDepth(ready, auto)) this.#speculator.draft(sequences, depth);
-    if (ready.length === drafting.length) policy.recordDraft(auto, this.#now() - started);
+    const ready = drafting.filter(({ numLogits }) => numLogits > 0).map(({ sequence }) => sequence);
+    const auto = ready.length > 0 ? policy.choose() : 0;
+    // Where no draft is near, nothing is kept for one: plain decoding then costs what it costs alone.
+    if (isFixed || policy.expectsDrafts) this.#speculator.absorb(planned, hidden);
+    this.#draftAll(ready, auto);
+    if (isMeasured) policy.recordDraft(auto, this.#now() - started);
   }
 
-  #groupByDepth(sequences: readonly Sequence[], auto: number): Map<number, Sequence[]> {
-    const groups = new Map<number, Sequence[]>();
-    for (const sequence of sequences) {
-      const { speculation, maxTokens } = sequence.request;
-      const wanted = speculation === "auto" ? auto : Math.min(speculation, this.#speculator.maxDepth);
-      const depth = Math.min(wanted, maxTokens - sequence.numGenerated - 1);
-      groups.set(depth, [...(groups.get(depth) ?? []), sequence]);
+  /** Sequences of one depth draft together. */
+  #draftAll(sequences: readonly Sequence[], auto: number): void {
+    const { maxDepth } = this.#speculator;
+    const depthOf = ({ request, numGenerated }: Sequence): number =>
+      Math.min(
+        request.speculation === "auto" ? auto : request.speculation,
+        maxDepth,
+        request.maxTokens - numGenerated - 1,
+      );
+    for (let depth = 0; depth <= maxDepth; depth++) {
+      const group = sequences.filter((sequence) => depthOf(sequence) === depth);
+      if (group.length > 0) this.#speculator.draft(group, depth);
     }
-    return groups;
   }
 
   /** What a depth costs depends on how many sequences share a step: one policy for each power of two. */

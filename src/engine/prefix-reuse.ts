@@ -47,7 +47,8 @@ export class PrefixReuse {
     sequence.cacheId = this.#for(sequence)?.open(match) ?? this.#cache.open();
     sequence.keptAt = length;
     sequence.branchAt = length - from > MIN_REPLAY ? length : 0;
-    if (from > 0) sequence.resumeDrafting(rings && this.#drafting.get(rings), { from, known: length });
+    const drafting = rings && this.#drafting.get(rings);
+    if (drafting !== undefined) sequence.resumeDrafting(drafting, { from, known: length });
     const { stats } = sequence;
     // One that starts again, after it gave its memory back, did not save what it computes twice.
     if (stats.cacheMiss !== undefined) return;

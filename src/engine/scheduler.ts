@@ -203,9 +203,7 @@ export class Scheduler {
     if (sequence.cacheId === undefined) return;
     this.#reuse.keepEnding(sequence);
     this.#cache.release(sequence.cacheId);
-    sequence.cacheId = undefined;
-    sequence.drafts = [];
-    sequence.mtpCached = sequence.mtpCached.map(() => 0);
+    sequence.leaveCache();
   }
 
   #numPending(sequence: Sequence): number {

@@ -3,6 +3,7 @@
 // `tokens` holds prompt and output. The cache holds the keys of the first `cached` of them; the rest is pending. A
 // sequence whose only pending token is its last one decodes; one with more is prefilled first.
 
+import { RING_SLACK } from "../cache/geometry.ts";
 import type { SequenceId } from "../cache/hybrid-cache.ts";
 import type { CacheMiss } from "../cache/prefix-cache.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
@@ -35,10 +36,8 @@ export interface SequenceRequest {
   readonly cache?: boolean | undefined;
 }
 
-/** What the MTP heads know of a sequence. */
-export interface DraftingState {
-  readonly mtpCached: readonly number[];
-}
+/** What the MTP heads know of a sequence; what it stands for lies in its rings. */
+export type DraftingState = Pick<Sequence, "hidden" | "mtp">;
 
 /** Counters of one sequence; times in milliseconds. */
 export interface SequenceStats {
@@ -61,6 +60,18 @@ export interface SequenceStats {
   decodeMs: number;
 }
 
+/** Positions [from, to). */
+export interface PositionRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const EMPTY_RANGE: PositionRange = { from: 0, to: 0 };
+
+function clip({ from, to }: PositionRange, end: number): PositionRange {
+  return from < Math.min(to, end) ? { from, to: Math.min(to, end) } : EMPTY_RANGE;
+}
+
 export class Sequence {
   readonly request: SequenceRequest;
   readonly tokens: number[];
@@ -72,8 +83,10 @@ export class Sequence {
   drafts: readonly number[] = [];
   /** Drafts that held in the last step. */
   lastAccepted = 0;
-  /** mtpCached[k]: positions below it have keys in MTP head k, computed from true tokens. */
-  mtpCached: number[];
+  /** Positions whose hidden states were kept for the MTP heads; the cache holds the last RING_SLACK of them. */
+  hidden: PositionRange = EMPTY_RANGE;
+  /** mtp[k]: positions that have keys in MTP head k, computed from true tokens. */
+  mtp: PositionRange[];
   finish: FinishReason | undefined;
   /** Whether a step has run any of its rows. */
   hasStarted = false;
@@ -91,7 +104,7 @@ export class Sequence {
     this.request = request;
     this.tokens = [...request.prompt];
     this.submittedAt = now;
-    this.mtpCached = Array.from({ length: numMtpHeads }, () => 0);
+    this.mtp = Array.from({ length: numMtpHeads }, () => EMPTY_RANGE);
     this.#stopTokens = new Set(request.stopTokens);
     this.#seen = new Set(request.prompt);
     this.stats = {
@@ -124,17 +137,23 @@ export class Sequence {
     return this.request.tenant ?? this.namespace;
   }
 
-  get drafting(): DraftingState {
-    return { mtpCached: [...this.mtpCached] };
+  /** Its place in the cache is taken away, and with it all that was computed there. */
+  leaveCache(): void {
+    this.cacheId = undefined;
+    this.drafts = [];
+    this.hidden = EMPTY_RANGE;
+    this.mtp = this.mtp.map(() => EMPTY_RANGE);
   }
 
-  /** Begins at position `from` with rings that another sequence left there, with which it shares `known` tokens. */
-  resumeDrafting(state: DraftingState | undefined, { from, known }: { from: number; known: number }): void {
-    // Head k reads the token k + 1 places on, which may have been another one. Unknown keys are not made up for.
-    this.mtpCached = this.mtpCached.map((_, k) => {
-      const cached = state?.mtpCached[k] ?? 0;
-      return cached === 0 ? from : Math.max(0, Math.min(cached, from, known - 1 - k));
-    });
+  get drafting(): DraftingState {
+    return { hidden: this.hidden, mtp: [...this.mtp] };
+  }
+
+  /** Begins at `from` with the rings of a sequence that shares `known` tokens with this one. */
+  resumeDrafting({ hidden, mtp }: DraftingState, { from, known }: { from: number; known: number }): void {
+    this.hidden = clip({ from: Math.max(hidden.from, hidden.to - RING_SLACK), to: hidden.to }, from);
+    // Head k read the token k + 1 places on, which may have been another one.
+    this.mtp = mtp.map((keys, k) => clip(keys, Math.min(from, known - 1 - k)));
   }
 
   /** Appends a sampled token and notes whether it ends the sequence. */

@@ -1,12 +1,15 @@
 // Drafting, verification and their statistics, end to end, on a checkpoint in which every token is known beforehand.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { goldenCase } from "../../test/golden/golden.ts";
 import { createBackend, EXACT_ENGINE, generateAll, openEngine, request, runAll } from "../../test/support.ts";
 import type { Backend } from "../backends/backend.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../ops/sample/sample.ts";
+import { DraftDepth } from "./draft-depth.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import type { SequenceOutput, SequenceRequest } from "./sequence.ts";
+import { type MtpMode, Speculator } from "./speculator.ts";
 import { tokensAfter, writePredictableCheckpoint } from "./testing.ts";
 
 /** Checkpoints by which of the three heads predict the wrong token. */
@@ -141,7 +144,7 @@ describe("log-probabilities of drafted tokens", () => {
 
 describe("depth chosen by itself", () => {
   /** Time is the number of kernels that ran: a head costs a fifth of the trunk, a row more costs nothing. */
-  function runAuto(wrong: Wrong): SequenceOutput {
+  function runCounted(wrong: Wrong, speculation: number | "auto", numRequests = 1) {
     const inner = createBackend();
     let kernels = 0;
     const record: Backend["record"] = (build) => {
@@ -163,11 +166,14 @@ describe("depth chosen by itself", () => {
     });
     using checkpoint = openCheckpoint(checkpoints.get(wrong)!.path);
     const engine = new Engine(backend, checkpoint, EXACT_ENGINE, () => kernels);
-    engine.submit(request([7], { maxTokens: 400, speculation: "auto" }));
-    const last = [...runAll(engine).values()][0]!.at(-1)!;
+    const outputs: SequenceOutput[] = [];
+    for (let i = 0; i < numRequests; i++) {
+      engine.submit(request([7], { maxTokens: 400, speculation }));
+      outputs.push([...runAll(engine).values()][0]!.at(-1)!);
+    }
     engine[Symbol.dispose]();
     inner[Symbol.dispose]();
-    return last;
+    return { kernels, stats: outputs.map(({ stats }) => stats) };
   }
 
   test.each([
@@ -176,12 +182,79 @@ describe("depth chosen by itself", () => {
     ["second", 1],
     ["first", 0],
   ] as const)("where the wrong head is %s, is %i", (wrong, depth) => {
-    const { drafts, decodeSteps } = runAuto(wrong).stats;
+    const { drafts, decodeSteps } = runCounted(wrong, "auto").stats[0]!;
     drafts.forEach((count, head) => {
       const share = count / decodeSteps;
       if (head < depth) expect(share).toBeGreaterThan(0.8);
       // Measured at first, and tried again now and then.
       else expect(share).toBeLessThan(0.12);
     });
+  });
+
+  test("where no draft ever holds, costs next to nothing, and all bookkeeping is counted", () => {
+    const plain = runCounted("first", 0);
+    const auto = runCounted("first", "auto", 5);
+    expect(auto.kernels / (5 * plain.kernels)).toBeLessThan(1.02);
+    // Once it is settled, a try of a few drafts now and then.
+    const { drafts } = auto.stats.at(-1)!;
+    expect(drafts[0]).toBeGreaterThan(0);
+    expect(drafts.reduce((sum, count) => sum + count)).toBeLessThan(16);
+  });
+});
+
+describe("a head that rested", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  /** The draft of head 0 by position, and the text, where each step drafts, only keeps what drafts need, or rests. */
+  function runScript(script: (position: number) => "draft" | "keep" | "rest", mtpMode: MtpMode) {
+    const tokens: number[] = [];
+    const drafts = new Map<number, number>();
+    vi.spyOn(DraftDepth.prototype, "choose").mockImplementation(() => (script(tokens.length) === "draft" ? 3 : 0));
+    vi.spyOn(DraftDepth.prototype, "expectsDrafts", "get").mockImplementation(() => script(tokens.length) !== "rest");
+    const draft = vi.spyOn(Speculator.prototype, "draft");
+    using opened = openEngine(goldenCase("hf-bf16").path, { mtpMode });
+    const one = request(tokensAfter(7, 40), { maxTokens: 120, speculation: "auto", sampling: SAMPLED });
+    opened.engine.submit(one);
+    while (!opened.engine.isIdle) {
+      for (const output of opened.engine.step()) tokens.push(...output.tokens);
+      const [sequence] = draft.mock.lastCall![0];
+      if (sequence?.drafts[0] !== undefined) drafts.set(sequence.tokens.length, sequence.drafts[0]);
+    }
+    vi.restoreAllMocks();
+    return { tokens, drafts };
+  }
+  const SAMPLED: SamplingParams = { ...DEFAULT_SAMPLING, temperature: 1, topP: 1, seed: 3 };
+
+  describe.each(["parallel", "chained"] as const)("%s", (mtpMode) => {
+    test("changes no token, whenever it is asked again", () => {
+      const plain = runScript(() => "rest", mtpMode);
+      for (const period of [5, 40]) {
+        for (const kept of [0, 1, 20]) {
+          const script = (position: number) =>
+            position % period === 0 ? "draft" : position % period >= period - kept ? "keep" : "rest";
+          const { tokens, drafts } = runScript(script, mtpMode);
+          expect(tokens).toEqual(plain.tokens);
+          expect(drafts.size).toBeGreaterThan(0);
+        }
+      }
+    });
+
+    test("drafts from what was kept, and from nothing older", () => {
+      const resumed = (position: number) => (position < 60 ? "rest" : position < 70 ? "keep" : "draft");
+      const fresh = runScript(resumed, mtpMode);
+      const used = runScript((position) => (position < 30 ? "draft" : resumed(position)), mtpMode);
+      const later = [...used.drafts].filter(([position]) => position > 100);
+      expect(used.drafts.size).toBeGreaterThan(later.length);
+      expect(later).toEqual([...fresh.drafts]);
+    });
+  });
+
+  test("drafts as if it had not rested, where all it missed was kept", () => {
+    const always = runScript(() => "draft", "parallel");
+    const rested = runScript((position) => (position % 12 < 10 ? "keep" : "draft"), "parallel");
+    expect(rested.drafts.size).toBeGreaterThan(10);
+    const both = [...rested.drafts].filter(([position]) => always.drafts.has(position));
+    expect(both.length).toBeGreaterThan(10);
+    for (const [position, token] of both) expect(always.drafts.get(position)).toBe(token);
   });
 });

@@ -1,18 +1,23 @@
-// Drafts tokens with the MTP heads, and keeps the heads' keys in step with the trunk.
+// Drafts tokens with the MTP heads from the trunk's hidden states.
 //
 // Head k at position i reads the hidden state i and token i + 1 + k, and predicts token i + 2 + k. With n cached
 // positions and the pending token x_n, head k drafts at position n − 1; where token i + 1 + k is itself a draft, the
 // key it wrote is tentative and is computed again after verification. Drafts never change the output: the trunk
 // verifies each of them. `parallel` heads all read the trunk's hidden state; `chained` head k reads head k − 1's.
+//
+// Nothing is kept up for a head that does not draft. When it does again, it takes in the hidden states that are still
+// kept, at most RING_SLACK; if keys are missing between those and its own, it starts anew with an empty window. Head
+// positions count from there: attention knows distances only.
 
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { RowSpan } from "../cache/hybrid-cache.ts";
+import type { MtpBatch } from "../model/batch.ts";
 import type { HiddenSource } from "../model/model.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
 import type { ModelRunner } from "./model-runner.ts";
 import type { PlannedRows } from "./scheduler.ts";
-import type { Sequence } from "./sequence.ts";
+import type { PositionRange, Sequence } from "./sequence.ts";
 
 export type MtpMode = "parallel" | "chained";
 
@@ -38,21 +43,19 @@ export class Speculator {
 
   /** Keeps what later drafts need of a trunk pass: its last hidden states, and the heads' keys inside prompts. */
   absorb(planned: readonly PlannedRows[], hidden: Tensor): void {
-    if (this.maxDepth === 0) return;
     const { cache, model } = this.#runner;
-    const targets = planned.flatMap(({ sequence, position, tokens }) =>
-      tokens.map((_, i) =>
-        sequence.cacheId === undefined || i < tokens.length - RING_SLACK
-          ? -1
-          : cache.hiddenRow(cacheId(sequence), position + i),
-      ),
-    );
-    // Before the ring takes this pass's hidden states, prompts use those of the pass before.
-    let row = 0;
+    const targets: number[] = [];
     for (const rows of planned) {
-      const inPrompt = rows.numLogits === 0 || rows.tokens.length > RING_SLACK;
-      if (inPrompt && rows.sequence.cacheId !== undefined) this.#absorbPrompt(rows, hidden, row);
-      row += rows.tokens.length;
+      const { sequence, position, tokens } = rows;
+      const isRunning = sequence.cacheId !== undefined;
+      const firstRow = targets.length;
+      const firstKept = tokens.length - RING_SLACK;
+      tokens.forEach((_, i) =>
+        targets.push(isRunning && i >= firstKept ? cache.hiddenRow(cacheId(sequence), position + i) : -1),
+      );
+      if (!isRunning) continue;
+      sequence.hidden = extend(sequence.hidden, position + Math.max(0, firstKept), this.#cached(sequence));
+      if (rows.numLogits === 0 || firstKept > 0) this.#absorbPrompt(rows, hidden, firstRow);
     }
     model.saveHidden(hidden, cache.hidden, Int32Array.from(targets));
   }
@@ -72,22 +75,19 @@ export class Speculator {
       this.#sample(head, spans, out);
       previous = { out, spans };
     }
-    this.#catchUp(sequences, numHeads);
   }
 
   #draftSpan(sequence: Sequence, head: number, numHeads: number): HeadSpan {
     const to = this.#cached(sequence);
     // Chained heads read each other's rows, so they all start where the last of them must.
-    const cached =
-      this.#mode === "chained" ? Math.min(...sequence.mtpCached.slice(0, numHeads)) : sequence.mtpCached[head]!;
-    return { sequence, from: Math.max(cached, to - RING_SLACK, 0), to };
+    const heads = this.#mode === "chained" ? sequence.mtp.slice(0, numHeads) : [sequence.mtp[head]!];
+    const from = Math.max(to - RING_SLACK, sequence.hidden.from, Math.min(...heads.map((keys) => keys.to)));
+    return { sequence, from, to };
   }
 
   #forward(head: number, spans: readonly HeadSpan[], source: HiddenSource): Tensor {
     const { cache, model } = this.#runner;
-    const out = model.mtpForward(head, this.#batch(head, spans), source, cache);
-    this.#markCached(head, spans);
-    return out;
+    return model.mtpForward(head, this.#batch(head, spans), source, cache);
   }
 
   /** Samples the draft of each sequence from the head's last row, with the noise the trunk will use. */
@@ -103,61 +103,36 @@ export class Speculator {
     });
   }
 
-  /** Heads that did not draft take in keys before the hidden states they need are overwritten. */
-  #catchUp(sequences: readonly Sequence[], firstHead: number): void {
-    if (this.#mode === "chained") return;
-    for (let head = firstHead; head < this.maxDepth; head++) {
-      const spans = sequences
-        .map((sequence) => ({ sequence, from: sequence.mtpCached[head]!, to: this.#known(sequence, head) }))
-        .filter(({ sequence, from }) => this.#cached(sequence) - from > RING_SLACK / 2)
-        .map((span) => ({ ...span, from: Math.max(span.from, this.#cached(span.sequence) - RING_SLACK) }));
-      if (spans.length > 0) this.#absorbSpans(head, spans, this.#savedHidden(spans));
-    }
-  }
-
   /** Keys of the part of a prompt's chunk that is still in the window when the prompt ends. */
   #absorbPrompt({ sequence, position, tokens }: PlannedRows, hidden: Tensor, firstRow: number): void {
     if (this.#mode === "chained") return;
-    const end = position + tokens.length;
-    const needed = sequence.tokens.length - this.#runner.cache.geometry.window - RING_SLACK;
-    for (let head = 0; head < this.maxDepth; head++) {
-      const from = Math.max(sequence.mtpCached[head]!, needed, 0);
-      // The last position is left to the first draft, which needs its output.
-      const to = Math.min(end, sequence.tokens.length - Math.max(2, 1 + head));
-      const before = { sequence, from: Math.max(from, position - RING_SLACK), to: Math.min(to, position) };
-      if (before.from < before.to) this.#absorbSpans(head, [before], this.#savedHidden([before]));
-      for (let start = Math.max(from, position); start < to; start += this.#runner.options.maxRows) {
-        const span = { sequence, from: start, to: Math.min(to, start + this.#runner.options.maxRows) };
-        const rows = Int32Array.from({ length: span.to - span.from }, (_, i) => firstRow + span.from - position + i);
-        this.#absorbSpans(head, [span], { tensor: hidden, rows });
-      }
-    }
-  }
-
-  #absorbSpans(head: number, spans: readonly HeadSpan[], source: HiddenSource): void {
     const { cache, model } = this.#runner;
-    model.mtpAbsorb(head, this.#batch(head, spans), source, cache);
-    this.#markCached(head, spans);
-  }
-
-  #markCached(head: number, spans: readonly HeadSpan[]): void {
-    for (const { sequence, to } of spans) {
-      sequence.mtpCached[head] = Math.max(sequence.mtpCached[head]!, Math.min(to, this.#known(sequence, head)));
+    const needed = sequence.tokens.length - cache.geometry.window - RING_SLACK;
+    for (let head = 0; head < this.maxDepth; head++) {
+      // The last position is left to the first draft, which needs its output.
+      const to = Math.min(position + tokens.length, sequence.tokens.length - Math.max(2, 1 + head));
+      const from = Math.max(position, needed);
+      if (from >= to) continue;
+      const rows = Int32Array.from({ length: to - from }, (_, i) => firstRow + from - position + i);
+      model.mtpAbsorb(head, this.#batch(head, [{ sequence, from, to }]), { tensor: hidden, rows }, cache);
     }
   }
 
-  #batch(head: number, spans: readonly HeadSpan[]) {
+  /** The rows of a pass, whose keys are then the head's; those of tokens that are themselves drafts do not count. */
+  #batch(head: number, spans: readonly HeadSpan[]): MtpBatch {
     const tokens = spans.flatMap(({ sequence, from, to }) =>
       Array.from({ length: to - from }, (_, i) => {
         const index = from + i + 1 + head;
         return defined(sequence.tokens[index] ?? sequence.drafts[index - sequence.tokens.length], "a drafted token");
       }),
     );
-    const rowSpans = spans.map(({ sequence, from, to }): RowSpan => ({
-      sequence: cacheId(sequence),
-      position: from,
-      count: to - from,
-    }));
+    const rowSpans = spans.map(({ sequence, from, to }): RowSpan => {
+      // Positions below it have a hidden state and a known token for this head.
+      const known = Math.min(this.#cached(sequence), sequence.tokens.length - 1 - head);
+      const keys = extend(sequence.mtp[head]!, from, Math.min(to, known));
+      sequence.mtp[head] = keys;
+      return { sequence: cacheId(sequence), position: from - keys.from, count: to - from };
+    });
     return { tokens: Int32Array.from(tokens), ring: this.#runner.cache.planRings(rowSpans) };
   }
 
@@ -167,11 +142,6 @@ export class Speculator {
       Array.from({ length: to - from }, (_, i) => cache.hiddenRow(cacheId(sequence), from + i)),
     );
     return { tensor: cache.hidden, rows: Int32Array.from(rows) };
-  }
-
-  /** Positions below it have a hidden state and a known token for this head. */
-  #known(sequence: Sequence, head: number): number {
-    return Math.min(this.#cached(sequence), sequence.tokens.length - 1 - head);
   }
 
   #cached(sequence: Sequence): number {
@@ -185,4 +155,9 @@ function cacheId(sequence: Sequence): number {
 
 function countRows(spans: readonly HeadSpan[]): number {
   return spans.reduce((sum, { from, to }) => sum + to - from, 0);
+}
+
+/** The range with [from, to) added; where a gap would be left, only what was added. */
+function extend(range: PositionRange, from: number, to: number): PositionRange {
+  return from > range.to ? { from, to: Math.max(from, to) } : { from: range.from, to: Math.max(range.to, to) };
 }

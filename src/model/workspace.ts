@@ -40,6 +40,8 @@ export class Workspace implements ActivationMemory, Disposable {
   readonly limits: WorkspaceLimits;
   readonly #backend: Backend;
   readonly #memories = new Map<string, Memory>();
+  /** What `integers` uploaded last. */
+  readonly #integers = new Map<string, Int32Array>();
   /** Changes whenever a buffer moves: what was recorded before then reads memory that was released. */
   generation = 0;
 
@@ -88,7 +90,10 @@ export class Workspace implements ActivationMemory, Disposable {
     return view(defined(this.#memories.get(name), `workspace ${name}`), dtype, shape, byteOffset);
   }
 
-  /** Uploads int32 data under a name; its memory grows as needed and is reused. */
+  /**
+   * Uploads int32 data under a name; its memory grows as needed and is reused. What is there already is not uploaded
+   * again: an upload waits for all that was submitted before it.
+   */
   integers(name: string, values: Int32Array, shape: readonly number[] = [values.length]): Tensor {
     let memory = this.#memories.get(name);
     if (memory === undefined || memory.byteLength < values.byteLength) {
@@ -96,10 +101,12 @@ export class Workspace implements ActivationMemory, Disposable {
       memory = this.#backend.alloc(Math.max(4096, 2 * values.byteLength));
       this.generation++;
       this.#memories.set(name, memory);
+      this.#integers.delete(name);
     }
     const tensor = view(memory, "i32", shape);
-    if (values.length > 0) {
+    if (values.length > 0 && !isEqual(values, this.#integers.get(name))) {
       this.#backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      this.#integers.set(name, values);
     }
     return tensor;
   }
@@ -124,4 +131,8 @@ export class Workspace implements ActivationMemory, Disposable {
     assert(bytes !== undefined, `workspace ${name} is too large`);
     this.#memories.set(name, this.#backend.alloc(Math.max(bytes, 64)));
   }
+}
+
+function isEqual(a: Int32Array, b: Int32Array | undefined): boolean {
+  return a.length === b?.length && a.every((value, i) => value === b[i]);
 }

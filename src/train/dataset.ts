@@ -2,18 +2,21 @@
 //
 // A batch takes documents in the order of the mixture until the next one does not fit; that one begins the next batch.
 // So a position in the data is one number, the index of the next sample, and resuming there is exact. No document is
-// divided among batches; one that is longer than the longest allowed loses its end.
+// divided among batches. A sample that is longer than the longest document becomes several, of which a position's
+// fraction counts those that are done, or loses its end where it is not divisible.
 
 import { encodeChat } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { defined } from "../util/assert.ts";
+import { assert, defined } from "../util/assert.ts";
 import { type Document, packBatch, type TrainingBatch } from "./batch.ts";
-import { type Mixture, mixtureSample } from "./data/mixture.ts";
+import { type Mixture, mixtureSample, type RowSources } from "./data/mixture.ts";
 import type { Split } from "./data/random.ts";
 import type { ChatSample, Sample } from "./data/sample.ts";
 
 export interface DatasetOptions {
   readonly mixture: Mixture;
+  /** Of the mixture's files. */
+  readonly sources?: RowSources | undefined;
   readonly tokenizer: Tokenizer;
   readonly split: Split;
   readonly seed: number;
@@ -26,10 +29,17 @@ export interface DatasetOptions {
   readonly maxLength: number;
 }
 
+/** Documents that one sample may become. */
+const MAX_PARTS = 2 ** 20;
+
+/** The template is this project's own, and a run must not end because the machine stood still. */
+const UNHURRIED = { timeoutMs: Infinity } as const;
+
 export class Dataset {
   readonly #options: DatasetOptions;
-  /** Index of the next sample. */
+  /** Index of the next sample, and in its fraction the next of the documents that it becomes, in units of 1 / MAX_PARTS. */
   position: number;
+  #last: { readonly index: number; readonly parts: readonly Document[] } | undefined;
 
   constructor(options: DatasetOptions, position = 0) {
     this.#options = options;
@@ -37,16 +47,32 @@ export class Dataset {
   }
 
   next(): TrainingBatch {
-    const { mixture, tokenizer, split, seed, learn, numRows, maxDocuments, maxLength } = this.#options;
+    const { numRows, maxDocuments } = this.#options;
     const documents: Document[] = [];
-    for (let left = numRows; documents.length < maxDocuments; this.position++) {
-      const sample = mixtureSample(mixture, { split, seed, index: this.position });
-      const document = shorten(encodeSample(tokenizer, sample, learn), Math.min(maxLength, numRows));
+    for (let left = numRows; documents.length < maxDocuments;) {
+      const index = Math.floor(this.position);
+      const parts = this.#partsOf(index);
+      const part = (this.position - index) * MAX_PARTS;
+      const document = defined(parts[part], "a part of the sample");
       left -= document.tokens.length;
       if (left < 0) break;
       documents.push(document);
+      this.position = part + 1 < parts.length ? index + (part + 1) / MAX_PARTS : index + 1;
     }
     return packBatch(documents, numRows);
+  }
+
+  /** The documents of a sample; those of the last one are kept, as its parts are asked for one after the other. */
+  #partsOf(index: number): readonly Document[] {
+    if (this.#last?.index === index) return this.#last.parts;
+    const { mixture, sources, tokenizer, split, seed, learn, numRows, maxLength } = this.#options;
+    const sample = mixtureSample(mixture, { split, seed, index }, sources);
+    const document = encodeSample(tokenizer, sample, learn);
+    const length = Math.min(maxLength, numRows);
+    const parts = sample.isDivisible === true ? divide(document, length) : [partOf(document, 0, length)];
+    assert(parts.length <= MAX_PARTS, `a sample of more than ${MAX_PARTS} documents`);
+    this.#last = { index, parts };
+    return parts;
   }
 }
 
@@ -54,10 +80,12 @@ export class Dataset {
 export function encodeSample(tokenizer: Tokenizer, sample: Sample, learn: DatasetOptions["learn"]): Document {
   if (sample.kind === "text") {
     const end = defined(tokenizer.addedTokenId("<|endoftext|>"), "the token that ends texts");
-    return { tokens: Int32Array.from([...tokenizer.encode(sample.text), end]) };
+    const ids = tokenizer.encode(sample.text);
+    return { tokens: Int32Array.from(sample.continues === true ? ids : [...ids, end]) };
   }
   const { messages, tools, thinking } = sample;
-  const { ids } = encodeChat(tokenizer, { messages, tools, enableThinking: thinking, addGenerationPrompt: false });
+  const request = { messages, tools, enableThinking: thinking, addGenerationPrompt: false };
+  const { ids } = encodeChat(tokenizer, request, undefined, UNHURRIED);
   const tokens = Int32Array.from(ids);
   return learn === "all" ? { tokens } : { tokens, isLearnt: answersOf(tokenizer, tokens, sample) };
 }
@@ -81,6 +109,20 @@ function answersOf(tokenizer: Tokenizer, tokens: Int32Array, { thinking }: ChatS
   return isLearnt;
 }
 
-function shorten({ tokens, isLearnt }: Document, length: number): Document {
-  return { tokens: tokens.subarray(0, length), isLearnt: isLearnt?.subarray(0, length) };
+/**
+ * Documents of at most `length` tokens that teach every token but the first: each begins with the last one of the
+ * document before. Those that teach nothing are left out.
+ */
+function divide(document: Document, length: number): Document[] {
+  const parts: Document[] = [];
+  const stride = Math.max(1, length - 1);
+  for (let start = 0; start === 0 || start + 1 < document.tokens.length; start += stride) {
+    parts.push(partOf(document, start, start + length));
+  }
+  const teaching = parts.filter(({ isLearnt }) => isLearnt === undefined || isLearnt.includes(1, 1));
+  return teaching.length === 0 ? parts.slice(0, 1) : teaching;
+}
+
+function partOf({ tokens, isLearnt }: Document, start: number, end: number): Document {
+  return { tokens: tokens.subarray(start, end), isLearnt: isLearnt?.subarray(start, end) };
 }

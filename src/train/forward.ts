@@ -27,6 +27,9 @@ export interface ForwardOptions {
   readonly maxDocuments: number;
 }
 
+/** Where a pass runs: a tape, or a device alone where nothing is to be taken back. */
+export type Runner = Pick<Tape, "backend" | "device">;
+
 export interface Forwarded {
   /** Trunk's and then each MTP head's output after its final norm, [T, D]. */
   readonly normed: readonly Tensor[];
@@ -35,9 +38,9 @@ export interface Forwarded {
 }
 
 export function forward(
-  tape: Tape,
+  tape: Runner,
   arena: Arena,
-  parameters: TrainedParameters,
+  parameters: Pick<TrainedParameters, "config" | "bound">,
   batch: TrainingBatch,
   options: ForwardOptions,
 ): Forwarded {
@@ -60,7 +63,7 @@ export function forward(
 }
 
 class Pass {
-  readonly #tape: Tape;
+  readonly #tape: Runner;
   readonly #arena: Arena;
   readonly #config: ModelConfig;
   readonly #rows: number;
@@ -70,7 +73,7 @@ class Pass {
   readonly #numBlocks: number;
   readonly #tables: Readonly<Record<AttentionKind, Tensor>>;
 
-  constructor(tape: Tape, arena: Arena, config: ModelConfig, batch: TrainingBatch, maxDocuments: number) {
+  constructor(tape: Runner, arena: Arena, config: ModelConfig, batch: TrainingBatch, maxDocuments: number) {
     this.#tape = tape;
     this.#arena = arena;
     this.#config = config;

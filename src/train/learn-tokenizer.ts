@@ -5,7 +5,7 @@ import { parseChatTemplate, renderChat } from "../tokenizer/chat-template.ts";
 import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { MIMO_CHAT_TEMPLATE } from "../tokenizer/mimo-template.ts";
 import { trainBpe } from "../tokenizer/train-bpe.ts";
-import { samples } from "./data/mixture.ts";
+import { type RowSources, samples } from "./data/mixture.ts";
 import type { Sample } from "./data/sample.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -15,9 +15,13 @@ const TEMPLATE = parseChatTemplate(MIMO_CHAT_TEMPLATE);
 const TOKENIZER_SEED = 999;
 
 /** `onProgress` counts characters. Throws `invalid_argument` where there is too little text for the vocabulary. */
-export function learnTokenizer(recipe: Recipe, onProgress: (done: number, total: number) => void): TokenizerFiles {
+export function learnTokenizer(
+  recipe: Recipe,
+  onProgress: (done: number, total: number) => void,
+  sources?: RowSources,
+): TokenizerFiles {
   const { vocabSize, characters } = recipe.tokenizer;
-  return trainBpe(textsOf(recipe, characters), {
+  return trainBpe(textsOf(recipe, sources, characters), {
     vocabSize,
     onProgress: (progress) => {
       if (progress.phase === "counting") onProgress(progress.numCharacters, characters);
@@ -25,9 +29,10 @@ export function learnTokenizer(recipe: Recipe, onProgress: (done: number, total:
   });
 }
 
-function* textsOf({ seed, stages }: Recipe, characters: number): Iterable<string> {
+function* textsOf({ seed, stages }: Recipe, sources: RowSources | undefined, characters: number): Iterable<string> {
   let left = characters;
-  for (const sample of samples(stages[0]!.data, { split: "train", seed: seed * 1000 + TOKENIZER_SEED })) {
+  const range = { split: "train", seed: seed * 1000 + TOKENIZER_SEED } as const;
+  for (const sample of samples(stages[0]!.data, range, sources)) {
     const text = textOf(sample);
     yield text;
     left -= text.length;

@@ -1,7 +1,8 @@
 // What one step of training does to the parameters: gradients of some batches, clipped, into the optimiser, and the selection
 // bias of the routers moved against their load.
 //
-// A step is a function of the parameters, the moments and the batches alone. Refuses to know where batches come from,
+// A step is a function of the parameters, the moments and the batches alone. In FP8 weights are rounded when a learner
+// begins and after each step, so parameters have their values by then. Refuses to know where batches come from,
 // schedules, files and clocks.
 //
 // T rows, E experts, K experts per token.
@@ -78,7 +79,7 @@ export class Learner implements Disposable {
   readonly #norms: Memory;
   #balance: Balance | null = null;
 
-  /** The parameters stay the caller's. */
+  /** The parameters stay the caller's, who does not change them from now on. */
   constructor(device: Backend, parameters: TrainedParameters, options: LearnerOptions) {
     this.#device = device;
     this.parameters = parameters;
@@ -88,9 +89,10 @@ export class Learner implements Disposable {
       device,
       this.arena,
       parameters,
-      rulesOf(() => this.#balance),
+      rulesOf(() => this.#balance, parameters.fp8Block),
     );
     this.#norms = device.alloc(8 * parameters.all.length);
+    parameters.round();
   }
 
   /** Gradients of all batches together, without moving anything: what `step` begins with. */
@@ -133,6 +135,7 @@ export class Learner implements Disposable {
     const { norm, numZeros } = this.#measureGradients();
     this.#update(settings, norm > this.options.clipNorm ? this.options.clipNorm / norm : 1);
     this.#moveBias(loads, settings.biasRate);
+    this.parameters.round();
     const maxViolation = loads.map((load) => Math.max(...load) / mean(load) - 1);
     return { ...losses, gradientNorm: norm, numZeros, maxViolation };
   }

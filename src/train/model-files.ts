@@ -18,9 +18,14 @@ import { defined } from "../util/assert.ts";
 import { TrainedParameters } from "./parameters.ts";
 
 /** Throws `checkpoint_invalid` where tensors are missing, misshaped or unknown, `out_of_memory`. */
-export function loadParameters(device: Backend, checkpoint: Checkpoint, numMtpHeads: number): TrainedParameters {
+export function loadParameters(
+  device: Backend,
+  checkpoint: Checkpoint,
+  numMtpHeads: number,
+  fp8Block = 0,
+): TrainedParameters {
   const { config } = parseConfig(checkpoint);
-  const parameters = new TrainedParameters(device, config, numMtpHeads);
+  const parameters = new TrainedParameters(device, config, numMtpHeads, fp8Block);
   try {
     const list = parameters.all.map(({ parameter }) => parameter);
     const supply = checkpointSupply(checkpoint, config, list);
@@ -48,7 +53,10 @@ export interface ExportOptions extends OutputOptions {
   readonly tokenizer: TokenizerFiles;
 }
 
-/** Throws `invalid_argument`, `io_failed`, `aborted`. */
+/**
+ * As `fp8` the masters are rounded in blocks of 128, as the format has them: for a model that was trained in such blocks,
+ * to the weights that its products took. Throws `invalid_argument`, `io_failed`, `aborted`.
+ */
 export async function exportModel(
   device: Backend,
   parameters: TrainedParameters,

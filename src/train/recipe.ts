@@ -1,26 +1,41 @@
 // A recipe: everything that a run depends on besides the machine. Plain data, read from a YAML file.
 //
-// The same recipe and seed give the same model. Refuses to know folders, machines and progress.
+// The same recipe, seed and files of own data give the same model. Refuses to know folders, machines and progress.
 
+import { resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { hybridConfig, LAYER_PATTERNS } from "../model/presets.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { MimoError } from "../util/errors.ts";
-import { checkMixture, type Mixture } from "./data/mixture.ts";
+import { checkMixture, isFileEntry, type Mixture } from "./data/mixture.ts";
 import { MATRIX_OPTIMIZERS } from "./learner.ts";
 import { DECAYS, scheduleOf } from "./schedule.ts";
+
+/** What samples may cost at most. */
+const MAX_PROMPTS = 16;
+const MAX_SAMPLE_TOKENS = 512;
 
 const count = z.int().positive();
 const share = z.number().min(0).max(1);
 
 const mixtureSchema = z
   .array(
-    z.strictObject({
-      generator: z.string(),
-      weight: z.number().positive(),
-      options: z.record(z.string(), z.unknown()).optional(),
-    }),
+    z
+      .strictObject({
+        generator: z.string().optional(),
+        /** Own data: a path, relative to the recipe's file. */
+        file: z.string().min(1).optional(),
+        weight: z.number().positive(),
+        options: z.record(z.string(), z.unknown()).optional(),
+      })
+      .refine(({ generator, file }) => (generator === undefined) !== (file === undefined), {
+        error: "expected a generator or a file",
+      })
+      .refine(({ file, options }) => file === undefined || options === undefined, {
+        error: "expected no options of a file",
+        path: ["options"],
+      }),
   )
   .min(1)
   .transform((entries) => entries as unknown as Mixture);
@@ -68,7 +83,8 @@ const recipeSchema = z.strictObject({
     attention: z.strictObject({
       numHeads: count,
       numKvHeads: z.strictObject({ global: count, sliding: count }),
-      headDim: count,
+      /** Two thirds of it are the width of values, and pairs of a third turn with the position. */
+      headDim: count.multipleOf(6),
       window: count,
       sinks: z.boolean().default(true),
     }),
@@ -85,6 +101,23 @@ const recipeSchema = z.strictObject({
       clipNorm: z.number().positive().default(1),
     })
     .prefault({}),
+  /** Texts that the model writes every so many steps of a stage, the likeliest token at each place. */
+  samples: z
+    .strictObject({
+      every: count,
+      /** A text to go on from, or a question in a chat. */
+      prompts: z
+        .array(z.union([z.string().min(1), z.strictObject({ chat: z.string().min(1) })]))
+        .min(1)
+        .max(MAX_PROMPTS),
+      /** Each of them is a forward pass over all texts. */
+      maxTokens: count.max(MAX_SAMPLE_TOKENS).default(64),
+    })
+    .optional(),
+  /** What products compute with: float32, or E4M3 with one scale for each block (decision 14). */
+  precision: z.enum(["f32", "fp8"]).default("f32"),
+  /** Elements of a block along a sum; of weights on both sides. Less than 128 to have several in a narrow row. */
+  fp8Block: count.default(128),
   /** Steps between measurements on held-out data, and between resume points. */
   validateEvery: count.default(200),
   saveEvery: count.default(100),
@@ -92,6 +125,9 @@ const recipeSchema = z.strictObject({
 });
 
 export type Recipe = z.output<typeof recipeSchema>;
+/** A recipe as it is written: what has a default may be absent. */
+export type RecipeInput = z.input<typeof recipeSchema>;
+export type SamplePrompt = NonNullable<Recipe["samples"]>["prompts"][number];
 export type Stage = Recipe["stages"][number];
 
 /** Throws `invalid_argument`: every fault of the text, each with its place. */
@@ -102,6 +138,11 @@ export function parseRecipe(text: string, path: string): Recipe {
   } catch (cause) {
     throw new MimoError("invalid_argument", `${path}: ${(cause as Error).message}`, { param: "recipe", cause });
   }
+  return checkRecipe(value, path);
+}
+
+/** A recipe that is there as a value; `path` names it in errors. Throws as `parseRecipe`. */
+export function checkRecipe(value: unknown, path: string): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the recipe"}: ${issue.message}`);
@@ -119,6 +160,31 @@ export function parseRecipe(text: string, path: string): Recipe {
     }
   }
   return parsed.data;
+}
+
+/** A file of own data beside what a recipe names. */
+export interface FurtherData {
+  readonly file: string;
+  /** Its share of the samples, beside the recipe's own weights; files without one share a weight of 1. */
+  readonly weight?: number | undefined;
+}
+
+/** The recipe with further files in every stage, and all paths absolute: its own begin at the folder `base`. */
+export function withData(recipe: Recipe, base: string, further: readonly FurtherData[] = []): Recipe {
+  for (const { file, weight = 1 } of further) {
+    if (weight > 0 && Number.isFinite(weight)) continue;
+    throw new MimoError("invalid_argument", `${file}: expected a weight above 0, found ${weight}.`, { param: "data" });
+  }
+  const numShared = further.filter(({ weight }) => weight === undefined).length;
+  const added: Mixture = further.map(({ file, weight }) => ({ file: resolve(file), weight: weight ?? 1 / numShared }));
+  const absolute = (data: Mixture): Mixture =>
+    data.map((entry) => (isFileEntry(entry) ? { ...entry, file: resolve(base, entry.file) } : entry));
+  return { ...recipe, stages: recipe.stages.map((stage) => ({ ...stage, data: [...absolute(stage.data), ...added] })) };
+}
+
+/** Elements of an FP8 block, 0 in float32. */
+export function fp8BlockOf({ precision, fp8Block }: Recipe): number {
+  return precision === "fp8" ? fp8Block : 0;
 }
 
 /** Steps of a stage: as many as its tokens fill, at least one. */

@@ -2,6 +2,10 @@
 //
 // The order of operands is that of the op's contract. Gradients of activations are added to, so that what two kernels
 // read gets both; where a kernel overwrites a value in place, its rule overwrites the gradient in place.
+//
+// In FP8 both operands of the three products of a rounded weight are on the E4M3 grid, in blocks along the product's sum;
+// gradients pass the rounding as if it were not there. Weights have been rounded before, activations and their gradients
+// are rounded here, or by the experts' kernels.
 
 import type { KernelArgs } from "../backends/backend.ts";
 import { ATTENTION } from "../ops/attention/attention.ts";
@@ -10,6 +14,7 @@ import { EMBEDDING } from "../ops/embedding/embedding.ts";
 import { embeddingBackward } from "../ops/embedding/embedding.backward.ts";
 import { EXPERTS } from "../ops/experts/experts.ts";
 import { expertsBackward } from "../ops/experts/experts.backward.ts";
+import { fp8Round, type Tile } from "../ops/fp8-round/fp8-round.ts";
 import { KV_WRITE } from "../ops/kv-write/kv-write.ts";
 import { kvWriteBackward } from "../ops/kv-write/kv-write.backward.ts";
 import { LINEAR } from "../ops/linear/linear.ts";
@@ -25,7 +30,7 @@ import { SWIGLU } from "../ops/swiglu/swiglu.ts";
 import { swigluBackward } from "../ops/swiglu/swiglu.backward.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
-import type { Rule, Rules } from "./tape.ts";
+import type { Rule, Rules, Tape } from "./tape.ts";
 
 /** The auxiliary loss that keeps each sequence's tokens spread over the experts. */
 export interface Balance {
@@ -36,19 +41,19 @@ export interface Balance {
   readonly alpha: number;
 }
 
-/** `balance` is asked for anew in every backward pass. */
-export function rulesOf(balance: () => Balance | null): Rules {
+/** `balance` is asked for anew in every backward pass; `fp8Block` is 0 without FP8. */
+export function rulesOf(balance: () => Balance | null, fp8Block: number): Rules {
   return {
     [EMBEDDING.name]: EMBEDDING_RULE,
     [RMS_NORM.name]: RMS_NORM_RULE,
-    [LINEAR.name]: LINEAR_RULE,
+    [LINEAR.name]: fp8Block === 0 ? LINEAR_RULE : fp8LinearRule(fp8Block),
     [ROPE_TABLE.name]: {},
     [ROPE.name]: ROPE_RULE,
     [KV_WRITE.name]: KV_WRITE_RULE,
     [ATTENTION.name]: ATTENTION_RULE,
     [SWIGLU.name]: SWIGLU_RULE,
     [ROUTER.name]: routerRule(balance),
-    [EXPERTS.name]: EXPERTS_RULE,
+    [EXPERTS.name]: expertsRule(fp8Block),
   };
 }
 
@@ -89,6 +94,40 @@ const LINEAR_RULE: Rule = {
     });
   },
 };
+
+/** Products of one kernel are all in FP8 or none: q, k and v, or gate and up. */
+function fp8LinearRule(block: number): Rule {
+  const [alongColumns, alongTokens] = [
+    { rows: 1, columns: block },
+    { rows: block, columns: 1 },
+  ];
+  return {
+    replace: (tape, args) => {
+      if (!tape.isFp8(weightOf(args, 0))) return args;
+      const [x, ...outs] = args.tensors;
+      return { ...args, tensors: [rounded(tape, "x", defined(x, "x"), alongColumns), ...outs] };
+    },
+    backward: (tape, note) => {
+      if (!tape.isFp8(weightOf(note, 0))) return LINEAR_RULE.backward?.(tape, note);
+      const [x, ...outs] = tensorsOf(note, note.tensors.length);
+      const xOfTokens = rounded(tape, "x", x!, alongTokens);
+      outs.forEach((out, i) => {
+        const weight = tape.matrixOf(weightOf(note, i));
+        const dOut = tape.gradientOf(out);
+        const dOutOfColumns = rounded(tape, "dOut", dOut, alongColumns);
+        linearBackwardInput(tape.device, { dOut: dOutOfColumns, weight, dX: tape.gradientOf(x!) });
+        const dOutOfTokens = rounded(tape, "dOut", dOut, alongTokens);
+        linearBackwardWeight(tape.device, { x: xOfTokens, dOut: dOutOfTokens, dWeight: tape.gradientOf(weight) });
+      });
+    },
+  };
+}
+
+function rounded(tape: Tape, name: string, x: Tensor, tile: Tile): Tensor {
+  const out = tape.scratch(name, x.shape);
+  fp8Round(tape.device, { x, out, tile });
+  return out;
+}
 
 const ROPE_RULE: Rule = {
   backward: (tape, note) => {
@@ -171,26 +210,31 @@ function routerRule(balance: () => Balance | null): Rule {
   };
 }
 
-const EXPERTS_RULE: Rule = {
-  backward: (tape, note) => {
-    const [x, ids, weights, out] = tensorsOf(note, 4);
-    const [gate, up, down] = [0, 1, 2].map((i) => tape.matrixOf(weightOf(note, i))) as [Tensor, Tensor, Tensor];
-    expertsBackward(tape.device, {
-      x,
-      ids,
-      weights,
-      gate,
-      up,
-      down,
-      dOut: tape.gradientOf(out),
-      dX: tape.gradientOf(x),
-      dWeights: tape.gradientOf(weights),
-      dGate: tape.gradientOf(gate),
-      dUp: tape.gradientOf(up),
-      dDown: tape.gradientOf(down),
-    });
-  },
-};
+function expertsRule(fp8Block: number): Rule {
+  return {
+    // The inner activation is rounded where it arises, so the kernel does it: the last scalar says how.
+    replace: (_, args) => ({ ...args, scalars: [...scalarsOf(args, 5), fp8Block] }),
+    backward: (tape, note) => {
+      const [x, ids, weights, out] = tensorsOf(note, 4);
+      const [gate, up, down] = [0, 1, 2].map((i) => tape.matrixOf(weightOf(note, i))) as [Tensor, Tensor, Tensor];
+      expertsBackward(tape.device, {
+        x,
+        ids,
+        weights,
+        gate,
+        up,
+        down,
+        dOut: tape.gradientOf(out),
+        dX: tape.gradientOf(x),
+        dWeights: tape.gradientOf(weights),
+        dGate: tape.gradientOf(gate),
+        dUp: tape.gradientOf(up),
+        dDown: tape.gradientOf(down),
+        fp8Block,
+      });
+    },
+  };
+}
 
 type Five<T> = [T, T, T, T, T];
 

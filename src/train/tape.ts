@@ -22,6 +22,8 @@ export interface Note extends KernelArgs {
 export interface Rule {
   /** Runs before the kernel; returns copies of what it is about to overwrite and `backward` will need. */
   readonly save?: (tape: Tape, args: KernelArgs) => Tensor[];
+  /** What the kernel is run with in place of what it was given, which is what is noted. */
+  readonly replace?: (tape: Tape, args: KernelArgs) => KernelArgs;
   /** Absent where a kernel has no gradient: it fills tables, or moves what nobody trains. */
   readonly backward?: (tape: Tape, note: Note) => void;
 }
@@ -37,6 +39,7 @@ export class Tape {
   readonly #parameters: TrainedParameters;
   readonly #rules: Rules;
   readonly #saved: ActivationMemory;
+  readonly #scratch: ActivationMemory;
   #notes: Note[] = [];
   #numSaved = 0;
 
@@ -46,6 +49,7 @@ export class Tape {
     this.#parameters = parameters;
     this.#rules = rules;
     this.#saved = arena.scope("saved");
+    this.#scratch = arena.scope("scratch");
     const run = (kernel: Kernel, args: KernelArgs): void => this.#run(kernel, args);
     this.backend = new Proxy(device, {
       get: (target, key) => {
@@ -68,6 +72,16 @@ export class Tape {
     return this.#parameters.matrixOf(weight);
   }
 
+  /** Whether products with a weight take place in FP8. */
+  isFp8(weight: Weight): boolean {
+    return this.#parameters.isFp8(weight);
+  }
+
+  /** Memory for the next kernel or two: the same for the same name and shape. */
+  scratch(name: string, shape: readonly number[]): Tensor {
+    return this.#scratch.tensor(`${name} ${shape.join("×")}`, "f32", shape);
+  }
+
   /** A copy of a tensor as it is now. */
   keep(tensor: Tensor): Tensor {
     const copy = this.#saved.tensor(String(this.#numSaved++), tensor.dtype, tensor.shape);
@@ -87,8 +101,9 @@ export class Tape {
   }
 
   #run(kernel: Kernel, args: KernelArgs): void {
-    const saved = this.#ruleOf(kernel).save?.(this, args) ?? [];
-    this.device.run(kernel, args);
+    const { save, replace } = this.#ruleOf(kernel);
+    const saved = save?.(this, args) ?? [];
+    this.device.run(kernel, replace?.(this, args) ?? args);
     this.#notes.push({ kernel, ...args, saved });
   }
 

@@ -10,13 +10,16 @@ import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { countParameters, type ParameterCounts } from "../model/parameters.ts";
 import { abortedError, MimoError } from "../util/errors.ts";
+import type { RowSources } from "./data/mixture.ts";
 import { Dataset } from "./dataset.ts";
+import { generateGreedily } from "./generate.ts";
 import { initialise } from "./initial-weights.ts";
 import { Learner, type StepResult, type StepSettings } from "./learner.ts";
 import { exportModel } from "./model-files.ts";
 import { TrainedParameters } from "./parameters.ts";
-import { type Recipe, type Stage, stageConfig, stageSteps } from "./recipe.ts";
+import { fp8BlockOf, type Recipe, type Stage, stageConfig, stageSteps } from "./recipe.ts";
 import { loadResumePoint, readResumeState, saveResumePoint } from "./resume-point.ts";
+import { appendTexts, encodePrompt, forgetTextsAfter, promptText, type WrittenText } from "./sample-log.ts";
 import { learningRate, scheduleOf } from "./schedule.ts";
 
 /** Where a run stands: after `step` steps of stage `stage`. */
@@ -25,7 +28,7 @@ export interface Position {
   readonly step: number;
   /** Steps of all stages: what the optimizer's moments have seen. */
   readonly totalSteps: number;
-  /** Next sample of the stage's mixture. */
+  /** Next sample of the stage's mixture, as `Dataset` counts them. */
   readonly sample: number;
 }
 
@@ -57,10 +60,13 @@ export interface Rehearsal {
 export interface TrainerOptions {
   readonly recipe: Recipe;
   readonly tokenizer: TokenizerFiles;
+  /** Own data of the recipe's mixtures. */
+  readonly sources?: RowSources;
   /** Of the run; made where it is missing. */
   readonly folder: string;
   readonly signal: AbortSignal;
   readonly onStep: (metrics: Metrics, stage: Stage, steps: number) => void;
+  readonly onTexts?: ((texts: readonly WrittenText[]) => void) | undefined;
 }
 
 const REHEARSED_STEPS = 2;
@@ -89,6 +95,7 @@ export class Trainer {
     const found = this.#readPosition();
     let position: Position = found ?? { stage: 0, step: 0, totalSteps: 0, sample: 0 };
     this.#forgetMetricsAfter(position.totalSteps);
+    forgetTextsAfter(folder, position.totalSteps);
     let parameters = this.#parametersOf(position.stage);
     try {
       if (found === undefined) initialise(this.#device, parameters, recipe.seed);
@@ -176,6 +183,7 @@ export class Trainer {
       };
       appendFileSync(join(this.#options.folder, METRICS), `${JSON.stringify(metrics)}\n`);
       onStep(metrics, stage, steps);
+      this.#writeTexts(parameters, metrics, step === steps);
       if (step % recipe.saveEvery === 0 || step === steps) await this.#save(parameters, position);
       // Lets signals and timers in: a step never waits.
       await new Promise((resolve) => setImmediate(resolve));
@@ -197,11 +205,31 @@ export class Trainer {
     return learner.measure(Array.from({ length: HELDOUT_BATCHES }, () => data.next()));
   }
 
+  /** What the model makes of the recipe's prompts by now: nothing that a step depends on changes. */
+  #writeTexts(parameters: TrainedParameters, { stage, step, totalSteps }: Metrics, isLast: boolean): void {
+    const { recipe, folder, onTexts } = this.#options;
+    if (recipe.samples === undefined || (step % recipe.samples.every !== 0 && !isLast)) return;
+    const { prompts, maxTokens } = recipe.samples;
+    const tokenizer = this.#tokenizer;
+    const answers = generateGreedily(this.#device, parameters, {
+      prompts: prompts.map((prompt) => encodePrompt(tokenizer, prompt)),
+      maxTokens,
+      numTokens: tokenizer.numTokens,
+      stopTokens: new Set(tokenizer.eosIds),
+    });
+    const texts = answers.map((ids, i) => {
+      return { stage, step, totalSteps, prompt: promptText(prompts[i]!), text: tokenizer.decode(ids) };
+    });
+    appendTexts(folder, texts);
+    onTexts?.(texts);
+  }
+
   #dataset(stage: Stage, split: "train" | "heldout", index: number, position: number): Dataset {
-    const { recipe } = this.#options;
+    const { recipe, sources } = this.#options;
     return new Dataset(
       {
         mixture: stage.data,
+        sources,
         tokenizer: this.#tokenizer,
         split,
         // Every stage sees samples of its own.
@@ -219,7 +247,7 @@ export class Trainer {
     const { recipe } = this.#options;
     const of = recipe.stages[stage]!;
     const config = stageConfig(recipe, of, recipe.tokenizer.vocabSize, this.#tokenizer.eosIds);
-    return new TrainedParameters(this.#device, config, of.mtp.heads);
+    return new TrainedParameters(this.#device, config, of.mtp.heads, fp8BlockOf(recipe));
   }
 
   /** The parameters as the stage wants them: its RoPE base, its number of MTP heads, new ones as copies of the first. */

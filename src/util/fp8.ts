@@ -6,6 +6,14 @@
 
 export const F8_MAX = 448;
 
+/**
+ * What values are divided by before they are encoded, so that the largest of them takes the largest code. Never so small
+ * that it could not be divided by: a block of zeros has a scale as well.
+ */
+export function f8Scale(largest: number): number {
+  return Math.max(Math.fround(largest / F8_MAX), 2 ** -126);
+}
+
 /** The value of each of the 256 codes. */
 export const F8_VALUES: Float32Array = Float32Array.from({ length: 256 }, (_, code) => decodeF8(code));
 

@@ -151,8 +151,19 @@ export const EXPERT_DTYPES = [
 ] as const;
 
 export function expertCases(dtype: DType): Case[] {
+  return activationsOf(dtype).flatMap((activations) => expertCasesWith(dtype, { activations }));
+}
+
+/** Blocks within a row of either width, and longer than both. */
+export function expertFp8Cases(): Case[] {
+  return [16, 128].flatMap((fp8Block) => expertCasesWith("f32", { activations: "f32", fp8Block }));
+}
+
+function expertCasesWith(
+  dtype: DType,
+  { activations, fp8Block = 0 }: { readonly activations: Activations; readonly fp8Block?: number },
+): Case[] {
   const { blockElements } = DTYPES[dtype];
-  const modes = activationsOf(dtype);
   const [D, F] = blockElements === 1 ? [75, 33] : [blockElements, Math.max(64, blockElements)];
   const E = 5;
   const K = 3;
@@ -167,29 +178,28 @@ export function expertCases(dtype: DType): Case[] {
   const x = randomFloats(800, most * D);
   const before = randomFloats(801, most * D, 0.1);
   const shares = randomFloats(802, most * K).map(Math.abs);
-  return modes.flatMap((activations) =>
-    Object.entries(routes).map(([route, ids]): Case => ({
-      op: "experts",
-      dtype: activations === "f32" ? dtype : `${dtype}, ${activations}`,
-      shape: `D ${D}, F ${F}, ${route}`,
-      tolerance: activations === "f32" ? 2e-6 : 1e-4,
-      measure: relativeToRows(D),
-      rows: [1, 2, 7, 17, 64],
-      referenceRows: 17,
-      run: (machine, T) => {
-        const out = machine.floats([T, D], before.slice(0, T * D));
-        experts(machine.backend, {
-          x: machine.floats([T, D], x.slice(0, T * D)),
-          ids: machine.integers([T, K], ids.slice(0, T * K)),
-          weights: machine.floats([T, K], shares.slice(0, T * K)),
-          experts: { gate: machine.weight(data.gate), up: machine.weight(data.up), down: machine.weight(data.down) },
-          out,
-          activations,
-        });
-        return machine.readFloats(out);
-      },
-    })),
-  );
+  return Object.entries(routes).map(([route, ids]): Case => ({
+    op: "experts",
+    dtype: `${dtype}${activations === "f32" ? "" : `, ${activations}`}${fp8Block === 0 ? "" : `, E4M3 in ${fp8Block}`}`,
+    shape: `D ${D}, F ${F}, ${route}`,
+    tolerance: activations === "f32" ? 2e-6 : 1e-4,
+    measure: relativeToRows(D),
+    rows: [1, 2, 7, 17, 64],
+    referenceRows: 17,
+    run: (machine, T) => {
+      const out = machine.floats([T, D], before.slice(0, T * D));
+      experts(machine.backend, {
+        x: machine.floats([T, D], x.slice(0, T * D)),
+        ids: machine.integers([T, K], ids.slice(0, T * K)),
+        weights: machine.floats([T, K], shares.slice(0, T * K)),
+        experts: { gate: machine.weight(data.gate), up: machine.weight(data.up), down: machine.weight(data.down) },
+        out,
+        activations,
+        fp8Block,
+      });
+      return machine.readFloats(out);
+    },
+  }));
 }
 
 export function routerCases(): Case[] {

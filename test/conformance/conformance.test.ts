@@ -21,6 +21,7 @@ import {
   embeddingCases,
   EXPERT_DTYPES,
   expertCases,
+  expertFp8Cases,
   fetchCases,
   linearCases,
   logprobRowsCases,
@@ -32,7 +33,12 @@ import {
   WEIGHT_DTYPES,
 } from "./cases.ts";
 import { bytesOf, Machine } from "./machine.ts";
-import { expertsBackwardCases, linearBackwardInputCases, linearBackwardWeightCases } from "./product-gradient-cases.ts";
+import {
+  expertsBackwardCases,
+  expertsBackwardFp8Cases,
+  linearBackwardInputCases,
+  linearBackwardWeightCases,
+} from "./product-gradient-cases.ts";
 import { type Entry, formatTable, type Values } from "./report.ts";
 import {
   copyRowsBackwardCases,
@@ -44,6 +50,7 @@ import {
   adamWCases,
   balanceLossCases,
   crossEntropyCases,
+  fp8RoundCases,
   gradientNormCases,
   muonCases,
 } from "./training-step-cases.ts";
@@ -53,6 +60,7 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ...WEIGHT_DTYPES.map((dtype) => [`embedding, ${dtype}`, () => embeddingCases(dtype)] as const),
   ...WEIGHT_DTYPES.map((dtype) => [`linear, ${dtype}`, () => linearCases(dtype)] as const),
   ...EXPERT_DTYPES.map((dtype) => [`experts, ${dtype}`, () => expertCases(dtype)] as const),
+  ["experts, f32 with FP8 activations", expertFp8Cases],
   ...KV_DTYPES.map((dtype) => [`kv_write, ${dtype}`, () => kvWriteCases(dtype)] as const),
   ...KV_DTYPES.map((dtype) => [`kv_copy, ${dtype}`, () => kvCopyCases(dtype)] as const),
   ...KV_DTYPES.map((dtype) => [`attention, ${dtype}`, () => attentionCases(dtype)] as const),
@@ -76,12 +84,14 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["gradient_norm", gradientNormCases],
   ["adamw", adamWCases],
   ["muon", muonCases],
+  ["fp8_round", fp8RoundCases],
   ["copy", copyCases],
   ["clear", clearCases],
   ["fetch", fetchCases],
   ["linear_backward_input", linearBackwardInputCases],
   ["linear_backward_weight", linearBackwardWeightCases],
   ["experts_backward", expertsBackwardCases],
+  ["experts_backward in FP8", expertsBackwardFp8Cases],
 ];
 
 const entries: Entry[] = [];

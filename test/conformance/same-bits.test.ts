@@ -10,9 +10,14 @@ import {
   rmsNormBackwardCases,
   ropeBackwardCases,
 } from "./attention-gradient-cases.ts";
-import type { Case } from "./cases.ts";
+import { type Case, expertFp8Cases } from "./cases.ts";
 import { bytesOf, Machine } from "./machine.ts";
-import { expertsBackwardCases, linearBackwardInputCases, linearBackwardWeightCases } from "./product-gradient-cases.ts";
+import {
+  expertsBackwardCases,
+  expertsBackwardFp8Cases,
+  linearBackwardInputCases,
+  linearBackwardWeightCases,
+} from "./product-gradient-cases.ts";
 import {
   copyRowsBackwardCases,
   embeddingBackwardCases,
@@ -23,6 +28,7 @@ import {
   adamWCases,
   balanceLossCases,
   crossEntropyCases,
+  fp8RoundCases,
   gradientNormCases,
   muonCases,
 } from "./training-step-cases.ts";
@@ -30,7 +36,9 @@ import {
 const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["linear_backward_input", linearBackwardInputCases],
   ["linear_backward_weight", linearBackwardWeightCases],
+  ["experts, f32 with FP8 activations", expertFp8Cases],
   ["experts_backward", expertsBackwardCases],
+  ["experts_backward in FP8", expertsBackwardFp8Cases],
   ["rms_norm_backward", rmsNormBackwardCases],
   ["rope_backward", ropeBackwardCases],
   ["kv_write_backward", kvWriteBackwardCases],
@@ -44,6 +52,7 @@ const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ["gradient_norm", gradientNormCases],
   ["adamw", adamWCases],
   ["muon", muonCases],
+  ["fp8_round", fp8RoundCases],
 ];
 
 const status = cpuBackendStatus();

@@ -1,13 +1,14 @@
-// Cases of the kernels between a forward and the next one: losses, the norm of the gradient, the optimiser.
+// Cases of the kernels between a forward and the next one: losses, the norm of the gradient, the optimiser, and rounding.
 
 import { adamW } from "../../src/ops/adamw/adamw.ts";
 import { crossEntropy } from "../../src/ops/cross-entropy/cross-entropy.ts";
+import { fp8Round } from "../../src/ops/fp8-round/fp8-round.ts";
 import { gradientNorm } from "../../src/ops/gradient-norm/gradient-norm.ts";
 import { muon } from "../../src/ops/muon/muon.ts";
 import { balanceLoss } from "../../src/ops/router/balance-loss.ts";
 import type { Case } from "./cases.ts";
 import { besideEachOther, distinct, randomFloats, randomIntegers } from "./material.ts";
-import { relative, relativeTo } from "./report.ts";
+import { EXACT, relative, relativeTo } from "./report.ts";
 
 export function crossEntropyCases(): Case[] {
   const logits = {
@@ -196,4 +197,42 @@ export function muonCases(): Case[] {
       return besideEachOther(1, moved, machine.readFloats(tensors.gradient), machine.readFloats(tensors.m));
     },
   }));
+}
+
+export function fp8RoundCases(): Case[] {
+  const tiles = [
+    { rows: 1, columns: 128 },
+    { rows: 1, columns: 16 },
+    { rows: 128, columns: 1 },
+    { rows: 16, columns: 1 },
+    { rows: 128, columns: 128 },
+    { rows: 3, columns: 5 },
+  ];
+  const sizes = [
+    [1, 1, 1],
+    [3, 5, 40],
+    [2, 130, 17],
+    [1, 200, 300],
+  ] as const;
+  return tiles.flatMap((tile) =>
+    sizes.map(([E, M, N]): Case => ({
+      op: "fp8_round",
+      dtype: "f32",
+      shape: `[${E}, ${M}, ${N}] in [${tile.rows}, ${tile.columns}]`,
+      tolerance: 0,
+      measure: EXACT,
+      rows: [1],
+      run: (machine) => {
+        // From far below the smallest value to outliers, with tiles that vanish, and zeros of both signs.
+        const size = (i: number): number => 10 ** ((i % 7) - 5) * (i % 1009 === 3 ? 1000 : 1);
+        const values = randomFloats(3500, E * M * N).map((value, i) => {
+          if (i % 11 === 4) return i % 2 === 0 ? 0 : -0;
+          return value * (i % (M * N) < 40 ? 1e-42 : size(i));
+        });
+        const out = machine.floats([E, M, N]);
+        fp8Round(machine.backend, { x: machine.floats([E, M, N], values), out, tile });
+        return machine.readFloats(out);
+      },
+    })),
+  );
 }

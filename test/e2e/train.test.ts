@@ -1,7 +1,9 @@
 // `mimo train` as people run it: from a recipe to a model that other commands take, through a kill that nobody announced.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { mix } from "../../src/util/random.ts";
 import { resultOf, Surroundings } from "./command.ts";
@@ -74,6 +76,52 @@ describe("mimo train", () => {
     expect(inspected.stdout).toContain("Gss");
     const generated = await here.run(["generate", "runs/mini/model", "--chat", "Hi!", "--max-tokens", "20"]);
     expect(generated.exitCode).toBe(0);
+  }, 240_000);
+
+  test("takes own data, refuses it by its line, and goes on with the same alone", async () => {
+    const recipe = RECIPE.replace("name: mini", "name: own").replace("tokens: 102400", "tokens: 15360");
+    writeFileSync(here.path("own.yaml"), `${recipe}samples: { every: 10, prompts: [to be], maxTokens: 4 }\n`);
+    const rows = Array.from({ length: 40 }, (_, i) => JSON.stringify({ text: `to be or not to be, ${i}` }));
+    writeFileSync(here.path("own.jsonl"), [...rows, '{"text": 7}'].join("\n"));
+    writeFileSync(here.path("own.txt"), rows.join("\n\n\n"));
+    const command = ["train", "own.yaml", "--data", "own.jsonl:3", "--data", "own.txt", "--threads", "1"];
+
+    const faulty = await here.run(command);
+    expect(faulty).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("own.jsonl, line 41: ") as string });
+    writeFileSync(here.path("own.jsonl"), rows.join("\n"));
+    const planned = await here.run([...command, "--dry-run"]);
+    expect(planned).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("tokens/s") as string });
+    expect(existsSync(here.path("runs/own"))).toBe(true);
+    expect(existsSync(here.path("runs/own/recipe.yaml"))).toBe(false);
+
+    const trained = await here.run(command);
+    expect(trained.exitCode).toBe(0);
+    expect(trained.stderr).toMatch(/^30 to be → .+/m);
+    const texts = readFileSync(here.path("runs/own/samples.jsonl"), "utf8").trimEnd().split("\n");
+    expect(texts).toHaveLength(3);
+
+    const without = await here.run(["train", "own.yaml", "--resume"]);
+    expect(without).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("runs/own/recipe.yaml") as string });
+    const resumed = await here.run([...command, "--resume"]);
+    expect(resumed.exitCode).toBe(0);
+    appendFileSync(here.path("own.txt"), "more");
+    const changed = await here.run(["train", "runs/own/recipe.yaml", "--resume"]);
+    expect(changed).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("the file has changed") as string });
+  });
+
+  test("is in the package for programs", async () => {
+    const { exports } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      exports: Record<string, { default: string }>;
+    };
+    const main = here.command([])[1]!;
+    const entry = join(dirname(main), basename(exports["./train"]!.default));
+    const { train } = (await import(pathToFileURL(entry).href)) as typeof import("../../src/train/train.ts");
+    const recipe = here.path("program.yaml");
+    writeFileSync(recipe, RECIPE.replace("tokens: 102400", "tokens: 5120"));
+    let steps = 0;
+    const { model } = await train({ recipe, folder: here.path("program"), threads: 1, onStep: () => steps++ });
+    expect(steps).toBe(10);
+    expect(existsSync(join(model, "config.json"))).toBe(true);
   });
 
   test("names every fault of a recipe with its place", async () => {

@@ -11,7 +11,7 @@ import { openCheckpoint } from "../../src/checkpoint/checkpoint.ts";
 import { packBatch, targetsAt } from "../../src/train/batch.ts";
 import { Learner } from "../../src/train/learner.ts";
 import { loadParameters } from "../../src/train/model-files.ts";
-import { parseRecipe } from "../../src/train/recipe.ts";
+import { parseRecipe, type Recipe } from "../../src/train/recipe.ts";
 import { type Metrics, Trainer } from "../../src/train/trainer.ts";
 import { mix } from "../../src/util/random.ts";
 import { createBackend, openEngine } from "../support.ts";
@@ -59,11 +59,11 @@ const FOLDER = mkdtempSync(join(tmpdir(), "mimo-training-"));
 afterAll(() => rmSync(FOLDER, { recursive: true }));
 
 /** Trains in the folder until the step that `stopAt` says yes to. */
-async function train(name: string, stopAt: (metrics: Metrics) => boolean = () => false): Promise<void> {
+async function train(name: string, recipe: Recipe, stopAt: (metrics: Metrics) => boolean = () => false): Promise<void> {
   using device = createBackend();
   const controller = new AbortController();
   const trainer = new Trainer(device, {
-    recipe: RECIPE,
+    recipe,
     tokenizer: createByteTokenizer({ vocabSize: 320 }),
     folder: join(FOLDER, name),
     signal: controller.signal,
@@ -89,32 +89,37 @@ function metricsOf(name: string): Metrics[] {
   return lines.map((line) => JSON.parse(line) as Metrics);
 }
 
-describe("a run", () => {
+describe.each([
+  ["f32", RECIPE],
+  ["fp8", { ...RECIPE, precision: "fp8", fp8Block: 16 } as const],
+])("a run in %s", (precision, recipe) => {
+  const [whole, interrupted] = [`whole ${precision}`, `interrupted ${precision}`];
+
   test("that is interrupted, again and again, ends with the bits of one that is not", async () => {
-    await train("whole");
+    await train(whole, recipe);
     for (let round = 0; ; round++) {
       let left = 1 + ((mix(7, round) >>> 4) % 9);
       try {
-        await train("interrupted", () => --left === 0);
+        await train(interrupted, recipe, () => --left === 0);
         break;
       } catch (error) {
         expect(error).toMatchObject({ code: "aborted" });
       }
     }
-    expect(resultOf("interrupted").equals(resultOf("whole"))).toBe(true);
+    expect(resultOf(interrupted).equals(resultOf(whole))).toBe(true);
     const timeless = (metrics: Metrics) => ({ ...metrics, tokensPerSecond: 0 });
-    expect(metricsOf("interrupted").map(timeless)).toEqual(metricsOf("whole").map(timeless));
+    expect(metricsOf(interrupted).map(timeless)).toEqual(metricsOf(whole).map(timeless));
   });
 
   test("learns: the loss on held-out data falls", () => {
-    const heldout = metricsOf("whole").flatMap(({ heldoutLoss }) => (heldoutLoss === undefined ? [] : [heldoutLoss]));
+    const heldout = metricsOf(whole).flatMap(({ heldoutLoss }) => (heldoutLoss === undefined ? [] : [heldoutLoss]));
     expect(heldout.length).toBeGreaterThan(2);
     expect(heldout.at(-1)!).toBeLessThan(heldout[0]! - 0.1);
   });
 });
 
 test("log-probabilities in training are those of sampling, bit for bit", () => {
-  const path = join(FOLDER, "whole", "model");
+  const path = join(FOLDER, "whole f32", "model");
   const prompt = Array.from({ length: 40 }, (_, i) => (i * 37) % 256);
   const tokens = [...prompt];
   const sampled: number[] = [];

@@ -67,7 +67,8 @@ void fetch(const Args& args, Worker& worker) {
   KERNEL(cross_entropy)          \
   KERNEL(gradient_norm)          \
   KERNEL(adamw)                  \
-  KERNEL(muon)
+  KERNEL(muon)                   \
+  KERNEL(fp8_round)
 
 #define MIMO_DECLARE(name) void name(const Args&, Worker&);
 #define MIMO_ENTRY(name) {#name, name},

@@ -4,6 +4,9 @@
 // all the way: gate and up again, back through down and the activation, and back through gate and up. What a slot adds
 // to its token's input waits in a place of its own. Then they claim blocks of the weights' gradients, large groups first,
 // and tokens, which add their slots in order. Rounds change no bit: chains over slots go on from what the last one left.
+// With FP8 there is one round, and two steps more: rows of x and dOut are rounded before, and between the claims whatever
+// meets in sums over tokens, in tiles of one expert's slots. Threads divide both by number.
+#include "../fp8-round/fp8-round.h"
 #include "../linear/gradient-products.h"
 #include "grouping.h"
 
@@ -20,20 +23,29 @@ struct Call {
   const float *x, *weights, *gate, *up, *down, *d_out;
   const int32_t* ids;
   float *d_x, *d_weights, *d_gate, *d_up, *d_down;
-  const int64_t T, E, D, F, K, round;  // round: tokens at a time
+  const int64_t T, E, D, F, K, block, round;  // block: of FP8, or 0; round: tokens at a time
   // [slots, F]: gradients of what gate and up gave, and what the forward gave to down times the expert's weight.
   float *gates, *ups, *inners;
   float* inputs;  // [tokens, K, D]: what each choice adds to d_x
   float* products;
+  // With FP8, rounded along columns: all x and dOut [T, D], one claim's gradients of gate or up [slots, F]; rounded
+  // along an expert's slots: its x and dOut [slots, D]. Otherwise null.
+  float *x_rows, *d_out_rows, *claim_rows, *slot_x, *slot_d_out;
 
   Call(const Args& args, Worker& worker)
       : x(floats(args, 0)), weights(floats(args, 2)), gate(floats(args, 3)), up(floats(args, 4)), down(floats(args, 5)),
         d_out(floats(args, 6)), ids(args.tensors[1].as<const int32_t>()), d_x(floats(args, 7)),
         d_weights(floats(args, 8)), d_gate(floats(args, 9)), d_up(floats(args, 10)), d_down(floats(args, 11)),
         T(args.integer(0)), E(args.integer(1)), D(args.integer(2)), F(args.integer(3)), K(args.integer(4)),
-        round(tokens_per_round(T, K * (3 * F + D))),
+        block(args.integer(5)), round(block == 0 ? tokens_per_round(T, K * (3 * F + D)) : T),
         gates(share(round * K * F, worker)), ups(share(round * K * F, worker)), inners(share(round * K * F, worker)),
-        inputs(share(round * K * D, worker)), products(gradient_scratch(worker)) {}
+        inputs(share(round * K * D, worker)), products(gradient_scratch(worker)), x_rows(nullptr), d_out_rows(nullptr),
+        claim_rows(nullptr), slot_x(nullptr), slot_d_out(nullptr) {
+    if (block == 0) return;
+    x_rows = share(T * D, worker), d_out_rows = share(T * D, worker);
+    slot_x = share(T * K * D, worker), slot_d_out = share(T * K * D, worker);
+    claim_rows = static_cast<float*>(worker.scratch(static_cast<size_t>(MAX_CLAIM_SLOTS * F) * sizeof(float)));
+  }
 
   static float* floats(const Args& args, int i) { return args.tensors[i].as<float>(); }
   static float* share(int64_t count, Worker& worker) {
@@ -58,11 +70,43 @@ float pass_activation(float* gate, float* up, float* inner, float weight, int64_
   return hsum(dots);
 }
 
+// Each thread its share of x and dOut, along columns.
+void round_tokens(const Call& call, Worker& worker) {
+  const int64_t D = call.D, begin = call.T * worker.id / worker.count, end = call.T * (worker.id + 1) / worker.count;
+  const auto round = [&](const float* rows, float* out) {
+    round_tiles(rows + begin * D, nullptr, end - begin, D, {1, call.block}, out + begin * D);
+  };
+  round(call.x, call.x_rows);
+  round(call.d_out, call.d_out_rows);
+  worker.barrier();
+}
+
+// Each thread its tiles of what meets in sums over tokens, along the slots of an expert.
+void round_slots(const Call& call, const Grouping& grouping, Worker& worker) {
+  const int64_t D = call.D, F = call.F;
+  const Tile tile = {call.block, 1};
+  float* const kept[] = {call.gates, call.ups, call.inners};
+  int64_t number = 0;
+  for (int64_t g = 0; g < grouping.num_groups; g++) {
+    const Grouping::Group& group = grouping.groups[g];
+    for (int64_t at = 0; at < group.count; at += call.block) {
+      if (number++ % worker.count != worker.id) continue;
+      const int64_t slot = group.first + at, count = min_of(call.block, group.count - at);
+      for (float* of_slots : kept) round_tiles(of_slots + slot * F, nullptr, count, F, tile, of_slots + slot * F);
+      round_tiles(call.x, grouping.token + slot, count, D, tile, call.slot_x + slot * D);
+      round_tiles(call.d_out, grouping.token + slot, count, D, tile, call.slot_d_out + slot * D);
+    }
+  }
+  worker.barrier();
+}
+
 // Slots [first, first + count) of one expert.
 void pass_slots(const Call& call, const Grouping& grouping, int64_t expert, int64_t first, int64_t count, int64_t t) {
   const int64_t D = call.D, F = call.F, matrix = expert * F * D;
   const int32_t *token = grouping.token + first, *choice = grouping.choice + first;
-  const Factor x = {call.x + t * D, D, token}, d_out = {call.d_out + t * D, D, token};
+  const bool is_fp8 = call.block != 0;
+  const Factor x = {(is_fp8 ? call.x_rows : call.x) + t * D, D, token};
+  const Factor d_out = {(is_fp8 ? call.d_out_rows : call.d_out) + t * D, D, token};
   const Factor gate = {call.gate + matrix, D}, up = {call.up + matrix, D}, down = {call.down + matrix, F};
   float *gates = call.gates + first * F, *ups = call.ups + first * F, *inners = call.inners + first * F;
   const Block inner_block = {0, count, 0, F}, input_block = {0, count, 0, D};
@@ -74,8 +118,13 @@ void pass_slots(const Call& call, const Grouping& grouping, int64_t expert, int6
         pass_activation(gates + i * F, ups + i * F, inners + i * F, grouping.factor[first + i], F);
   }
   const Target from_gate = {call.inputs, D, false, choice}, from_up = {call.inputs, D, true, choice};
-  multiply({gates, F}, Sum::ALONG_ROWS, gate, Sum::OVER_ROWS, F, input_block, from_gate, call.products);
-  multiply({ups, F}, Sum::ALONG_ROWS, up, Sum::OVER_ROWS, F, input_block, from_up, call.products);
+  const auto rounded = [&](const float* rows) -> Factor {
+    if (!is_fp8) return {rows, F};
+    round_tiles(rows, nullptr, count, F, {1, call.block}, call.claim_rows);
+    return {call.claim_rows, F};
+  };
+  multiply(rounded(gates), Sum::ALONG_ROWS, gate, Sum::OVER_ROWS, F, input_block, from_gate, call.products);
+  multiply(rounded(ups), Sum::ALONG_ROWS, up, Sum::OVER_ROWS, F, input_block, from_up, call.products);
 }
 
 // Splits every group into claims of nearly equal size; claims are numbered through all groups.
@@ -112,7 +161,8 @@ void add_weight_gradients(const Call& call, const Grouping& grouping, const Grou
                           const WeightClaims& claims, int64_t item, int64_t t) {
   const int64_t D = call.D, F = call.F, matrix = group.expert * F * D;
   const int32_t* token = grouping.token + group.first;
-  const Factor x = {call.x + t * D, D, token}, d_out = {call.d_out + t * D, D, token};
+  Factor x = {call.x + t * D, D, token}, d_out = {call.d_out + t * D, D, token};
+  if (call.block != 0) x = {call.slot_x + group.first * D, D}, d_out = {call.slot_d_out + group.first * D, D};
   const auto add = [&](const Factor& a, const Factor& b, const Block& block, const Target& target) {
     multiply(a, Sum::OVER_ROWS, b, Sum::OVER_ROWS, group.count, block, target, call.products);
   };
@@ -150,11 +200,12 @@ void sort_groups(Grouping& grouping) {
 
 }  // namespace
 
-// tensors [x, ids, weights, gate, up, down, dOut, dX, dWeights, dGate, dUp, dDown], scalars [T, E, D, F, K]
+// tensors [x, ids, weights, gate, up, down, dOut, dX, dWeights, dGate, dUp, dDown], scalars [T, E, D, F, K, fp8Block or 0]
 void experts_backward(const Args& args, Worker& worker) {
   const Call call(args, worker);
   Grouping grouping(call.E, call.round * call.K, worker);
   Claims slots(worker, 0), gradients(worker, 1), inputs(worker, 2);
+  if (call.block != 0) round_tokens(call, worker);
   for (int64_t t = 0; t < call.T; t += call.round) {
     const int64_t T = min_of(call.T - t, call.round);
     grouping.assign(call.ids + t * call.K, call.weights + t * call.K, T, call.K);
@@ -164,6 +215,7 @@ void experts_backward(const Args& args, Worker& worker) {
     const int64_t num_slot_claims = slot_claims.count(grouping);
     while (slots.next(num_slot_claims, &item)) pass_claim(call, grouping, slot_claims, item, t);
     worker.barrier();
+    if (call.block != 0) round_slots(call, grouping, worker);
     const WeightClaims weight_claims(call, CLAIMS_PER_THREAD * worker.count / (3 * grouping.num_groups) + 1);
     while (gradients.next(grouping.num_groups * weight_claims.count(), &item)) {
       const Grouping::Group& group = grouping.groups[item / weight_claims.count()];

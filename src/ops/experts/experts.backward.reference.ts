@@ -1,76 +1,86 @@
-// The definition, one choice of one token at a time, in float64; each result is rounded once, when all is added.
+// The definition, expert by expert, in float64; each result is rounded once, when all is added. With FP8, operands of
+// products are rounded where they meet.
 
 import type { HostArgs } from "../../backends/backend.ts";
+import { roundTiles, type Tile } from "../fp8-round/fp8-round.ts";
 import { hostF32, hostI32, hostScalars } from "../host.ts";
 
 export function expertsBackwardReference(args: HostArgs): void {
-  const ids = hostI32(args, 1);
-  const weights = hostF32(args, 2);
-  const dWeights = hostF32(args, 8);
-  const [T, , D, F, K] = hostScalars(args, 5) as [number, number, number, number, number];
+  const [T, E, D, F, K, block] = hostScalars(args, 6) as [number, number, number, number, number, number];
+  const [ids, weights, dWeights] = [hostI32(args, 1), hostF32(args, 2), hostF32(args, 8)];
   const results = [7, 9, 10, 11].map((i) => ({ out: hostF32(args, i), sums: Float64Array.from(hostF32(args, i)) }));
-  const [dX, dGate, dUp, dDown] = results.map(({ sums }) => sums) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  const rows = (i: number, t: number): Float32Array => hostF32(args, i).subarray(t * D, (t + 1) * D);
-  const matrix = (values: Float64Array | Float32Array, e: number) => values.subarray(e * F * D, (e + 1) * F * D);
-  for (let t = 0; t < T; t++) {
-    const x = rows(0, t);
-    const dOut = rows(6, t);
-    for (let k = 0; k < K; k++) {
-      const e = ids[t * K + k]!;
-      const weight = weights[t * K + k]!;
-      const [gate, up, down] = [3, 4, 5].map((i) => matrix(hostF32(args, i), e)) as [
-        Float32Array,
-        Float32Array,
-        Float32Array,
-      ];
-      const g = multiply(gate, x, F);
-      const u = multiply(up, x, F);
-      const dInner = new Float64Array(F);
-      addTransposed(dInner, down, dOut);
-      const sigma = g.map((value) => 1 / (1 + Math.exp(-value)));
-      const inner = u.map((value, f) => value * g[f]! * sigma[f]!);
-      dWeights[t * K + k] = inner.reduce((sum, value, f) => sum + value * dInner[f]!, 0);
-      const dU = dInner.map((value, f) => weight * value * g[f]! * sigma[f]!);
-      const dG = dInner.map((value, f) => weight * value * u[f]! * sigma[f]! * (1 + g[f]! * (1 - sigma[f]!)));
-      const sums = dX.subarray(t * D, (t + 1) * D);
-      addTransposed(sums, gate, dG);
-      addTransposed(sums, up, dU);
-      addOuter(matrix(dGate, e) as Float64Array, dG, x);
-      addOuter(matrix(dUp, e) as Float64Array, dU, x);
-      addOuter(
-        matrix(dDown, e) as Float64Array,
-        dOut,
-        inner.map((value) => weight * value),
-      );
-    }
+  const [dX, dGate, dUp, dDown] = results.map(({ sums }) => sums) as [Sums, Sums, Sums, Sums];
+  const rounded = (values: Vector, columns: number, tile: Tile): Vector =>
+    block === 0 ? values : roundTiles(values, columns, tile);
+  const byRow = (values: Vector, columns: number) => rounded(values, columns, { rows: 1, columns: block });
+  const byToken = (values: Vector, columns: number) => rounded(values, columns, { rows: block, columns: 1 });
+  for (let e = 0; e < E; e++) {
+    const choices = Array.from({ length: T * K }, (_, i) => i).filter((i) => ids[i] === e);
+    const tokens = choices.map((i) => Math.floor(i / K));
+    const shareOf = (at: number): number => weights[choices[Math.floor(at / F)]!]!;
+    const matrix = <V extends Vector>(values: V): V => values.subarray(e * F * D, (e + 1) * F * D) as V;
+    const [x, dOut] = [0, 6].map((i) => gather(hostF32(args, i), tokens, D)) as [Vector, Vector];
+    const [gate, up, down] = [3, 4, 5].map((i) => matrix(hostF32(args, i))) as [Vector, Vector, Vector];
+
+    const g = timesTransposed(byRow(x, D), gate, D);
+    const u = timesTransposed(byRow(x, D), up, D);
+    const dInner = new Float64Array(g.length);
+    addProduct(dInner, byRow(dOut, D), down, F);
+    const sigma = g.map((value) => 1 / (1 + Math.exp(-value)));
+    const inner = u.map((value, i) => value * g[i]! * sigma[i]!);
+    const dU = dInner.map((value, i) => shareOf(i) * value * g[i]! * sigma[i]!);
+    const dG = dInner.map((value, i) => shareOf(i) * value * u[i]! * sigma[i]! * (1 + g[i]! * (1 - sigma[i]!)));
+    const given = inner.map((value, i) => shareOf(i) * value);
+
+    const dInput = new Float64Array(x.length);
+    addProduct(dInput, byRow(dG, F), gate, D);
+    addProduct(dInput, byRow(dU, F), up, D);
+    dInput.forEach((value, i) => (dX[tokens[Math.floor(i / D)]! * D + (i % D)]! += value));
+    choices.forEach((choice, slot) => {
+      const dots = inner.subarray(slot * F, (slot + 1) * F).map((value, f) => value * dInner[slot * F + f]!);
+      dWeights[choice] = dots.reduce((sum, value) => sum + value, 0);
+    });
+    addOuterProducts(matrix(dGate), byToken(dG, F), byToken(x, D), F, D);
+    addOuterProducts(matrix(dUp), byToken(dU, F), byToken(x, D), F, D);
+    addOuterProducts(matrix(dDown), byToken(dOut, D), byToken(given, F), D, F);
   }
   for (const { out, sums } of results) out.set(sums);
 }
 
+type Sums = Float64Array<ArrayBuffer>;
 type Vector = Float32Array | Float64Array;
 
-/** matrix [rows, x] · x. */
-function multiply(matrix: Vector, x: Vector, rows: number): Float64Array {
-  return Float64Array.from({ length: rows }, (_, row) =>
-    (x as Float32Array).reduce((sum, value, i) => sum + value * matrix[row * x.length + i]!, 0),
+function gather(rows: Vector, indices: readonly number[], columns: number): Float64Array {
+  return Float64Array.from(
+    { length: indices.length * columns },
+    (_, i) => rows[indices[Math.floor(i / columns)]! * columns + (i % columns)]!,
   );
 }
 
-/** sums += matrixᵀ · x, matrix [x, sums]. */
-function addTransposed(sums: Float64Array, matrix: Vector, x: Vector): void {
-  for (let row = 0; row < x.length; row++) {
-    for (let i = 0; i < sums.length; i++) sums[i]! += x[row]! * matrix[row * sums.length + i]!;
+/** left [S, R] · rightᵀ, right [N, R]. */
+function timesTransposed(left: Vector, right: Vector, R: number): Float64Array {
+  const N = right.length / R;
+  return Float64Array.from({ length: (left.length / R) * N }, (_, i) => {
+    const [l, r] = [Math.floor(i / N) * R, (i % N) * R];
+    let sum = 0;
+    for (let k = 0; k < R; k++) sum += left[l + k]! * right[r + k]!;
+    return sum;
+  });
+}
+
+/** sums [S, N] += left [S, R] · right [R, N]. */
+function addProduct(sums: Float64Array, left: Vector, right: Vector, N: number): void {
+  const R = right.length / N;
+  for (let i = 0; i < left.length; i++) {
+    const [at, row] = [Math.floor(i / R) * N, (i % R) * N];
+    for (let n = 0; n < N; n++) sums[at + n]! += left[i]! * right[row + n]!;
   }
 }
 
-/** sums [left, right] += left ⊗ right. */
-function addOuter(sums: Float64Array, left: Vector, right: Vector): void {
-  for (let row = 0; row < left.length; row++) {
-    for (let i = 0; i < right.length; i++) sums[row * right.length + i]! += left[row]! * right[i]!;
+/** sums [M, N] += leftᵀ · right, left [S, M], right [S, N]. */
+function addOuterProducts(sums: Float64Array, left: Vector, right: Vector, M: number, N: number): void {
+  for (let i = 0; i < left.length; i++) {
+    const [slot, at] = [Math.floor(i / M) * N, (i % M) * N];
+    for (let n = 0; n < N; n++) sums[at + n]! += left[i]! * right[slot + n]!;
   }
 }

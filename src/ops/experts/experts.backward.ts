@@ -12,7 +12,13 @@
 // choice's part of dX is one chain over F, first gate's, then up's; the parts are added in the order k = 0..K−1. A
 // gradient of weights is one chain over the expert's tokens in order, which starts from what is there: a batch in
 // several calls gives the bits of one. Scratch: (3F + D) · K floats for each token of a round, at most 64 MB.
-// Tolerance relative to the norm of a row, as four products follow on each other: 4e-6.
+//
+// With `fp8Block` both operands of every product are on the E4M3 grid (ops/fp8-round): the caller has rounded gate, up and
+// down; x, dOut, dGate and dUp are rounded here along D or F, and where a product sums over tokens, x, dOut, dGate, dUp and
+// weights[t,k] · inner in tiles of so many of the expert's tokens. dWeights takes inner and dInner as they are. A call's
+// tokens then pass in one round, with 2D · K + 2D floats more for each: tiles run through all that an expert has.
+// Tolerance relative to the norm of a row, as four products follow on each other: 4e-6; with E4M3 1e-3, because a
+// value on the border between two codes may round either way.
 
 import type { Backend, Kernel } from "../../backends/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -20,7 +26,8 @@ import { bindShapes } from "../shapes.ts";
 import { expertsBackwardReference } from "./experts.backward.reference.ts";
 
 /**
- * tensors [x, ids, weights, gate, up, down, dOut, dX, dWeights, dGate, dUp, dDown] · scalars [T, E, D, F, K]
+ * tensors [x, ids, weights, gate, up, down, dOut, dX, dWeights, dGate, dUp, dDown]
+ * scalars [T, E, D, F, K, fp8Block or 0]
  */
 export const EXPERTS_BACKWARD: Kernel = { name: "experts_backward", reference: expertsBackwardReference };
 
@@ -39,9 +46,10 @@ export function expertsBackward(
     readonly dGate: Tensor;
     readonly dUp: Tensor;
     readonly dDown: Tensor;
+    readonly fp8Block?: number;
   },
 ): void {
-  const { x, ids, weights, gate, up, down, dOut, dX, dWeights, dGate, dUp, dDown } = args;
+  const { x, ids, weights, gate, up, down, dOut, dX, dWeights, dGate, dUp, dDown, fp8Block = 0 } = args;
   const { T, E, D, F, K } = bindShapes<"T" | "E" | "D" | "F" | "K">("experts_backward", [
     ["x", x, "f32", "T", "D"],
     ["ids", ids, "i32", "T", "K"],
@@ -57,5 +65,5 @@ export function expertsBackward(
     ["dDown", dDown, "f32", "E", "D", "F"],
   ]);
   const tensors = [x, ids, weights, gate, up, down, dOut, dX, dWeights, dGate, dUp, dDown];
-  backend.run(EXPERTS_BACKWARD, { tensors, scalars: [T, E, D, F, K] });
+  backend.run(EXPERTS_BACKWARD, { tensors, scalars: [T, E, D, F, K, fp8Block] });
 }

@@ -4,7 +4,9 @@
 // Tokens are grouped by expert, so that a call reads each chosen expert once. A slot is one (token, expert) pair;
 // slots of one expert are neighbours. First threads claim rows of gate and up of all experts, then columns of the
 // output: whoever has a column block multiplies it for every slot and adds a token's experts in ascending order.
-// Tokens pass in rounds when their slots would need too much memory; rounds change no bit.
+// Tokens pass in rounds when their slots would need too much memory; rounds change no bit. Where activations are rounded
+// to FP8, threads round x before, and what lies between gate and down once all of it is there.
+#include "../fp8-round/fp8-round.h"
 #include "../linear/products.h"
 #include "grouping.h"
 #include "rows.h"
@@ -21,6 +23,8 @@ struct Call {
   const Weight &gate, &up, &down;
   const int64_t T, D, F, K, round;  // round: tokens at a time
   const int digits;                 // of activations; 0 for f32
+  const Tile tile;                  // in which activations are rounded to FP8, of no columns where they are not
+  const float* x;
   const QuantisedGroup* x_quantised;
   // silu(gate x) * (up x) as down takes it, the other null: [slots, F], [slots, F / 32].
   float* inner;
@@ -32,7 +36,8 @@ struct Call {
       : gate(*args.weights[0]), up(*args.weights[1]), down(*args.weights[2]),
         T(args.integer(0)), D(args.integer(1)), F(args.integer(2)), K(args.integer(3)),
         round(tokens_per_round(T, K * F)),
-        digits(static_cast<int>(args.integer(4))), inner(nullptr), inner_quantised(nullptr) {
+        digits(static_cast<int>(args.integer(4))), tile{1, args.integer(5)},
+        x(args.tensors[0].as<const float>()), inner(nullptr), inner_quantised(nullptr) {
     const size_t slots = static_cast<size_t>(round * K), size = slots * static_cast<size_t>(F);
     if (digits != 0 && is_quantised(down)) {
       inner_quantised = static_cast<QuantisedGroup*>(worker.shared_scratch(size / GROUP * sizeof(QuantisedGroup)));
@@ -40,10 +45,22 @@ struct Call {
       inner = static_cast<float*>(worker.shared_scratch(size * sizeof(float)));
     }
     const bool quantise_x = digits != 0 && (is_quantised(gate) || is_quantised(up));
-    x_quantised = quantise_x ? quantise_rows(args.tensors[0].as<const float>(), T, D, digits, worker, 0) : nullptr;
+    x_quantised = quantise_x ? quantise_rows(x, T, D, digits, worker, 0) : nullptr;
     first = static_cast<float*>(worker.scratch(slots * CLAIM_COLUMNS * sizeof(float)));
     second = static_cast<float*>(worker.scratch(slots * CLAIM_COLUMNS * sizeof(float)));
     products = product_scratch(round * K, worker);  // a token may name one expert K times
+    if (tile.columns != 0) {
+      float* rounded = static_cast<float*>(worker.shared_scratch(static_cast<size_t>(T * D) * sizeof(float)));
+      round_rows(x, T, D, rounded, worker);
+      x = rounded;
+    }
+  }
+
+  // Every thread its share of the rows, to be read when all have arrived.
+  void round_rows(const float* rows, int64_t count, int64_t columns, float* out, Worker& worker) const {
+    const int64_t begin = count * worker.id / worker.count, end = count * (worker.id + 1) / worker.count;
+    round_tiles(rows + begin * columns, nullptr, end - begin, columns, tile, out + begin * columns);
+    worker.barrier();
   }
 };
 
@@ -95,7 +112,6 @@ int64_t num_steps(int64_t total, int64_t step) { return (total + step - 1) / ste
 }  // namespace
 
 void experts(const Args& args, Worker& worker) {
-  const float* x = args.tensors[0].as<const float>();
   const int32_t* ids = args.tensors[1].as<const int32_t>();
   const float* weights = args.tensors[2].as<const float>();
   float* out = args.tensors[3].as<float>();
@@ -111,11 +127,12 @@ void experts(const Args& args, Worker& worker) {
     while (inner.next(grouping.num_groups * steps, &item)) {
       const Grouping::Group& group = grouping.groups[item / steps];
       const QuantisedGroup* quantised = call.x_quantised == nullptr ? nullptr : call.x_quantised + t * (D / GROUP);
-      const Inputs in = {x + t * D, quantised, call.digits, grouping.token + group.first, group.count};
+      const Inputs in = {call.x + t * D, quantised, call.digits, grouping.token + group.first, group.count};
       const int64_t begin = item % steps * CLAIM_TILES;
       multiply_inner(call, group, in, begin, min_of(begin + CLAIM_TILES, inner_tiles));
     }
     worker.barrier();
+    if (call.tile.columns != 0) call.round_rows(call.inner, T * K, call.F, call.inner, worker);
     // Fewer at a time where there are few, so that threads end together.
     const int64_t tiles = down_tiles >= 8 * worker.count * CLAIM_TILES ? CLAIM_TILES : 1;
     while (down.next(num_steps(down_tiles, tiles), &item)) {

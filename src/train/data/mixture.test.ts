@@ -1,9 +1,9 @@
 // A mixture can be entered anywhere, keeps its shares, and refuses what is not one.
 
 import { describe, expect, test } from "vitest";
-import { type Mixture, checkMixture, meanCharacters, mixtureSample, samples } from "./mixture.ts";
+import { type GeneratorEntry, type Mixture, checkMixture, meanCharacters, mixtureSample, samples } from "./mixture.ts";
 
-const MIXTURE: Mixture = [
+const MIXTURE: readonly [GeneratorEntry, GeneratorEntry] = [
   { generator: "arithmetic", weight: 3, options: { textShare: 0 } },
   { generator: "stories", weight: 1, options: { plainShare: 1 } },
 ];
@@ -41,7 +41,7 @@ describe("a mixture", () => {
   test("leaves out what weighs nothing", () => {
     const mixture: Mixture = [
       { generator: "stories", weight: 0 },
-      { ...MIXTURE[0]!, weight: 1 },
+      { ...MIXTURE[0], weight: 1 },
     ];
     for (let index = 0; index < 50; index++) {
       expect(mixtureSample(mixture, { split: "train", seed: 1, index }).kind).toBe("chat");

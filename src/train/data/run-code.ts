@@ -11,7 +11,7 @@ export interface CodeTest {
   readonly expected: unknown;
 }
 
-const DEFAULT_TIMEOUT_MS = 100;
+const DEFAULT_TIMEOUT_MS = 1000;
 
 /** Whether the function of that name gives every expected result. */
 export function passesTests(

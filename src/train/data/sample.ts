@@ -14,12 +14,19 @@ import type { ToolWorld } from "./tool-box.ts";
 /** A message whose content is one string, as generators write it. */
 export type SampleMessage = ChatMessage & { readonly content: string };
 
-export interface TextSample {
-  readonly kind: "text";
-  readonly text: string;
+interface SampleForm {
+  /** Where it is too long for a document, it becomes several; otherwise it loses its end. */
+  readonly isDivisible?: boolean;
 }
 
-export interface ChatSample {
+export interface TextSample extends SampleForm {
+  readonly kind: "text";
+  readonly text: string;
+  /** Whether the text goes on elsewhere, so that nothing ends here. */
+  readonly continues?: boolean;
+}
+
+export interface ChatSample extends SampleForm {
   readonly kind: "chat";
   readonly messages: readonly SampleMessage[];
   readonly tools: readonly ToolDefinition[];

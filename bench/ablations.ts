@@ -1,0 +1,187 @@
+// Ablations of the architecture and the recipe: every arm changes one thing of recipes/ablations/base.yaml and is trained
+// with several seeds. A run that is there already is not repeated, so an interrupted series goes on.
+//
+//   node --import ./scripts/ts-loader.mjs bench/ablations.ts [--seeds 3] [--arms base,global] [--out runs/ablations]
+//
+// Writes bench/results/ablations.json, docs/images/ablations.svg, and the table of docs/ablations.md to the terminal.
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { parse, stringify } from "yaml";
+import { createCpuBackend } from "../src/backends/cpu/native.ts";
+import { openCheckpoint } from "../src/checkpoint/checkpoint.ts";
+import { drawCurves } from "../src/cli/curves.ts";
+import { describeBuild, describeMachine } from "../src/cli/machine.ts";
+import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
+import { Dataset } from "../src/train/dataset.ts";
+import { Learner } from "../src/train/learner.ts";
+import { learnTokenizer } from "../src/train/learn-tokenizer.ts";
+import { loadParameters } from "../src/train/model-files.ts";
+import { parseRecipe, type Recipe } from "../src/train/recipe.ts";
+import { type Metrics, Trainer } from "../src/train/trainer.ts";
+import { markdownTable } from "./report.mjs";
+
+interface Arm {
+  readonly title: string;
+  /** Changes of the base recipe, by path. */
+  readonly changes: Readonly<Record<string, unknown>>;
+}
+
+const ARMS: Readonly<Record<string, Arm>> = {
+  base: { title: "hybrid, window 128, sinks", changes: {} },
+  global: { title: "all layers global", changes: { "model.layers": "global" } },
+  "no-sinks": { title: "hybrid without sinks", changes: { "model.attention.sinks": false } },
+  "window-512": { title: "window 512", changes: { "model.attention.window": 512 } },
+  "no-balance": { title: "no balancing", changes: { "stages.0.biasRate": 0, "stages.0.balanceWeight": 0 } },
+  "no-mtp": { title: "no MTP head", changes: { "stages.0.mtp.heads": 0 } },
+  fp8: { title: "FP8, blocks of 32", changes: { precision: "fp8", fp8Block: 32 } },
+};
+
+interface RunResult {
+  readonly arm: string;
+  readonly seed: number;
+  /** Nats per token of the trunk: over the whole mixture, and over answers about needles alone. */
+  readonly heldoutLoss: number;
+  readonly recallLoss: number;
+  /** Largest load above the mean, of the worst layer, over the last tenth of the steps. */
+  readonly maxViolation: number;
+  readonly tokensPerSecond: number;
+  readonly curve: readonly (readonly [step: number, heldoutLoss: number])[];
+}
+
+const BASE = "recipes/ablations/base.yaml";
+const RECALL_BATCHES = 8;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "3" },
+    arms: { type: "string", default: Object.keys(ARMS).join(",") },
+    out: { type: "string", default: "runs/ablations" },
+    threads: { type: "string" },
+  },
+});
+const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
+const arms = values.arms.split(",");
+const tokenizerPath = join(values.out, "tokenizer.json");
+mkdirSync(values.out, { recursive: true });
+if (!existsSync(tokenizerPath)) {
+  writeFileSync(tokenizerPath, JSON.stringify(learnTokenizer(recipeOf("base", 1), () => {})));
+}
+const tokenizer = JSON.parse(readFileSync(tokenizerPath, "utf8")) as ReturnType<typeof learnTokenizer>;
+
+const results: RunResult[] = [];
+for (const seed of seeds) for (const arm of arms) results.push(await resultOf(arm, seed));
+report();
+
+function recipeOf(arm: string, seed: number): Recipe {
+  const recipe = parse(readFileSync(BASE, "utf8")) as Record<string, unknown>;
+  recipe["seed"] = seed;
+  const { changes } = ARMS[arm] ?? fail(`--arms: expected some of ${Object.keys(ARMS).join(", ")}, found ${arm}.`);
+  for (const [path, value] of Object.entries(changes)) {
+    const keys = path.split(".");
+    const last = keys.pop()!;
+    const target = keys.reduce((at, key) => at[key] as Record<string, unknown>, recipe);
+    target[last] = value;
+  }
+  return parseRecipe(stringify(recipe), `${BASE}, ${arm}`);
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
+
+async function resultOf(arm: string, seed: number): Promise<RunResult> {
+  const folder = join(values.out, `${arm}-${seed}`);
+  const path = join(folder, "result.json");
+  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8")) as RunResult;
+  const recipe = recipeOf(arm, seed);
+  using device = createCpuBackend(values.threads === undefined ? {} : { threads: Number(values.threads) });
+  const { signal } = new AbortController();
+  await new Trainer(device, { recipe, tokenizer, folder, signal, onStep: () => {} }).run();
+  const metrics = readFileSync(join(folder, "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Metrics);
+  const tail = metrics.slice(-Math.ceil(metrics.length / 10));
+  const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
+  const result: RunResult = {
+    arm,
+    seed,
+    heldoutLoss: metrics.at(-1)!.heldoutLoss!,
+    recallLoss: recallLoss(recipe, join(folder, "model")),
+    maxViolation: mean(tail.map(({ maxViolation }) => Math.max(...maxViolation))),
+    tokensPerSecond: mean(tail.map(({ tokensPerSecond }) => tokensPerSecond)),
+    curve: metrics.flatMap(({ totalSteps, heldoutLoss }) =>
+      heldoutLoss === undefined ? [] : [[totalSteps, heldoutLoss] as const],
+    ),
+  };
+  writeFileSync(path, JSON.stringify(result));
+  process.stderr.write(
+    `${arm}, seed ${seed}: ${result.heldoutLoss.toFixed(4)}, needles ${result.recallLoss.toFixed(3)}\n`,
+  );
+  return result;
+}
+
+/** Of needles two to seven windows away, by a model that is read back from its file. */
+function recallLoss(recipe: Recipe, path: string): number {
+  const stage = recipe.stages[0]!;
+  const { tokenizerJson, tokenizerConfig } = tokenizer;
+  const data = new Dataset({
+    mixture: [
+      { generator: "retrieval", weight: 1, options: { minTokens: 256, maxTokens: 900, maxPairs: 8, maxQuestions: 4 } },
+    ],
+    tokenizer: Tokenizer.fromJson(tokenizerJson, tokenizerConfig),
+    split: "heldout",
+    seed: 0,
+    learn: "answers",
+    numRows: stage.batchTokens,
+    maxDocuments: stage.batchTokens,
+    maxLength: stage.maxLength,
+  });
+  using device = createCpuBackend();
+  using checkpoint = openCheckpoint(path);
+  using parameters = loadParameters(device, checkpoint, 0);
+  using learner = new Learner(device, parameters, {
+    ...recipe.optimizer,
+    mtpMode: "parallel",
+    maxDocuments: stage.batchTokens,
+  });
+  return learner.measure(Array.from({ length: RECALL_BATCHES }, () => data.next()));
+}
+
+function report(): void {
+  const of = (arm: string): RunResult[] => results.filter((result) => result.arm === arm);
+  const spread = (numbers: readonly number[], digits: number): string => {
+    const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
+    const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+    return `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
+  };
+  const rows = arms.map((arm) => [
+    ARMS[arm]!.title,
+    spread(
+      of(arm).map(({ heldoutLoss }) => heldoutLoss),
+      4,
+    ),
+    spread(
+      of(arm).map((one) => one.recallLoss),
+      3,
+    ),
+    spread(
+      of(arm).map(({ maxViolation }) => maxViolation),
+      2,
+    ),
+  ]);
+  process.stdout.write(`${markdownTable(["arm", "held-out loss", "loss on needles", "MaxVio"], rows)}\n`);
+  const about = { machine: describeMachine(), ...describeBuild(), date: new Date().toISOString() };
+  writeFileSync("bench/results/ablations.json", `${JSON.stringify({ ...about, results }, null, 2)}\n`);
+  const lines = arms.map((arm) => {
+    const curves = of(arm).map(({ curve }) => curve);
+    const points = curves[0]!.map(
+      ([step], i) => [step, curves.reduce((sum, curve) => sum + curve[i]![1], 0) / curves.length] as const,
+    );
+    return { name: ARMS[arm]!.title, points };
+  });
+  const panels = [{ title: "held-out loss, nats per token, mean over seeds", lines }];
+  writeFileSync("docs/images/ablations.svg", drawCurves("ablations", panels, "step"));
+}

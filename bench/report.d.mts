@@ -1,0 +1,2 @@
+export function busyWarning(): string | undefined;
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string;
