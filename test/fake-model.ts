@@ -69,7 +69,10 @@ export function createFakeRunner(options: HybridCacheOptions, contextLength: num
   const passes: number[] = [];
   let outputs: number[] = [];
   const layers = cache.layers.map(({ k }) => floatsOf(k));
-  function floatsOf(tensor: Tensor): { readonly get: (at: number) => number; readonly set: (at: number, x: number) => void } {
+  function floatsOf(tensor: Tensor): {
+    readonly get: (at: number) => number;
+    readonly set: (at: number, x: number) => void;
+  } {
     const cell = new Float32Array(1);
     const bytes = new Uint8Array(cell.buffer);
     const at = (index: number): Tensor => view(tensor.memory, "f32", [1], 4 * index);

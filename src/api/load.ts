@@ -86,9 +86,13 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
   refuseUnknownKeys(options, LOAD_KEYS);
   checkChoices(options);
   if (options.prefixCache !== undefined && typeof options.prefixCache !== "boolean") {
-    throw new MimoError("invalid_argument", `prefixCache must be true or false, found ${String(options.prefixCache)}.`, {
-      param: "prefixCache",
-    });
+    throw new MimoError(
+      "invalid_argument",
+      `prefixCache must be true or false, found ${String(options.prefixCache)}.`,
+      {
+        param: "prefixCache",
+      },
+    );
   }
   const { contextLength, maxSequences = 8, chunkSize = 512, mtp = "parallel", signal } = options;
   const warn = options.onWarning ?? ((): void => {});
@@ -111,7 +115,8 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
         activations: options.activations ?? "int16",
         mtpMode: mtp,
         numTokens: tokenizer?.numTokens,
-        prefixCache: options.prefixCache === false ? undefined : { snapshotBytes: checkedBytes("snapshotMemory", options) },
+        prefixCache:
+          options.prefixCache === false ? undefined : { snapshotBytes: checkedBytes("snapshotMemory", options) },
       },
     },
     signal,

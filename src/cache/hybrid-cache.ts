@@ -126,10 +126,6 @@ export class HybridCache implements Disposable {
     return this.#blocks.numFree + (this.reclaimer?.numReclaimable ?? 0);
   }
 
-  blocksFor(numTokens: number): number {
-    return Math.ceil(numTokens / BLOCK_TOKENS);
-  }
-
   /** For holders of blocks beside sequences. */
   get blockPool(): BlockPool {
     return this.#blocks;
@@ -157,7 +153,7 @@ export class HybridCache implements Disposable {
     if (rings !== undefined) rings.copyTo(sequence.slot);
     // What another sequence left there could be no number at all.
     else if (from > 0) for (const part of this.#parts) this.#backend.clear(part(sequence.slot));
-    return Object.assign(sequence, { length: from, known, written: rings?.written ?? from }), id;
+    return (Object.assign(sequence, { length: from, known, written: rings?.written ?? from }), id);
   }
 
   length(id: SequenceId): number {

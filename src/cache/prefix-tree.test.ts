@@ -27,10 +27,17 @@ function keep(tokens: readonly number[], namespace = ""): PrefixNode {
   return node;
 }
 
-const known = (tokens: readonly number[], namespace = ""): number => tree.match(namespace, tokens, tokens.length).length;
+const known = (tokens: readonly number[], namespace = ""): number =>
+  tree.match(namespace, tokens, tokens.length).length;
 
 function rings(length: number): SavedRings & { isDisposed: boolean } {
-  const fake = { length, written: length, byteLength: 10, isDisposed: false, [Symbol.dispose]: () => void (fake.isDisposed = true) };
+  const fake = {
+    length,
+    written: length,
+    byteLength: 10,
+    isDisposed: false,
+    [Symbol.dispose]: () => void (fake.isDisposed = true),
+  };
   return fake as unknown as SavedRings & { isDisposed: boolean };
 }
 

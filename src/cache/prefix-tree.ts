@@ -129,7 +129,8 @@ export class PrefixTree {
    * a block, held for the tree; undefined where it gives none.
    */
   extend(parent: PrefixNode, part: readonly number[], take: () => number | undefined): PrefixNode | undefined {
-    for (const child of parent.children) if (commonPrefix(child.tokens, part, 0, part.length) === part.length) return child;
+    for (const child of parent.children)
+      if (commonPrefix(child.tokens, part, 0, part.length) === part.length) return child;
     const block = take();
     if (block === undefined) return undefined;
     const hash = hashTokens(parent.hash, part);
@@ -209,7 +210,7 @@ export class PrefixTree {
   clear(namespace?: string): void {
     const roots = namespace === undefined ? [...this.#roots.keys()] : [namespace];
     const doomed = new Set(roots.map((name) => this.#roots.get(name)));
-    for (const node of [...this.#nodes]) if (doomed.has(rootOf(node))) this.#remove(node);
+    for (const node of this.#nodes) if (doomed.has(rootOf(node))) this.#remove(node);
     for (const name of roots) this.#roots.delete(name);
   }
 
@@ -229,7 +230,10 @@ export class PrefixTree {
       assert(parent.parent === undefined || start === parent.start + BLOCK_TOKENS, "a gap between nodes");
       for (const child of children) {
         assert(seen.has(child), "a node that was used after its parent");
-        assert(!this.#pool.isShared(child.block) || this.#pool.isShared(node.block), "a block shared without its prefix");
+        assert(
+          !this.#pool.isShared(child.block) || this.#pool.isShared(node.block),
+          "a block shared without its prefix",
+        );
       }
       for (const [length, rings] of node.snapshots) {
         assert(length > start && length <= start + tokens.length, `a snapshot of ${length} at ${start}`);

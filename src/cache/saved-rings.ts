@@ -17,8 +17,7 @@ export type SlotPart = (slot: number) => Tensor;
 export function slotParts(rings: readonly KvCache[], hidden: Tensor): SlotPart[] {
   const parts = rings.flatMap(({ k, v }) => [k, v]).map((tensor) => (slot: number) => blockOf(tensor, slot));
   const width = hidden.shape[1] ?? 0;
-  const rows = (slot: number): Tensor =>
-    view(hidden.memory, "f32", [RING_SLACK, width], slot * RING_SLACK * width * 4);
+  const rows = (slot: number): Tensor => view(hidden.memory, "f32", [RING_SLACK, width], slot * RING_SLACK * width * 4);
   return [...parts, rows];
 }
 

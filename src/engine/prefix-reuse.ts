@@ -4,6 +4,7 @@
 // where a prompt left a known prefix: it will not be the last to do so. What the MTP heads know goes with each
 // snapshot. Without a cache, or for a request that wants none, every sequence starts empty and nothing is kept.
 
+import { numBlocks } from "../cache/geometry.ts";
 import type { HybridCache } from "../cache/hybrid-cache.ts";
 import type { PrefixCache, PrefixMatch } from "../cache/prefix-cache.ts";
 import type { SavedRings } from "../cache/saved-rings.ts";
@@ -35,7 +36,7 @@ export class PrefixReuse {
     const numTokens = sequence.tokens.length + 1;
     return (
       this.#prefixes?.demand(match, numTokens) ?? {
-        needed: this.#cache.blocksFor(numTokens),
+        needed: numBlocks(numTokens),
         available: this.#cache.numFreeBlocks,
       }
     );

@@ -5,6 +5,7 @@
 // out, cached prefixes go first; then, of the lowest priority, the sequence that arrived last gives its place back and
 // waits. One of a higher priority takes the place of a lower one at once. Nobody overtakes the one that is next.
 
+import { numBlocks } from "../cache/geometry.ts";
 import type { HybridCache } from "../cache/hybrid-cache.ts";
 import { assert, defined } from "../util/assert.ts";
 import { Fairness, least } from "./fairness.ts";
@@ -171,7 +172,7 @@ export class Scheduler {
   #numPromised(): number {
     return this.#running.reduce((sum, { tokens, cacheId }) => {
       const blocks = this.#cache.blocks(defined(cacheId, "a running sequence's cache"));
-      return sum + Math.max(0, this.#cache.blocksFor(tokens.length + 1) - blocks.length);
+      return sum + Math.max(0, numBlocks(tokens.length + 1) - blocks.length);
     }, 0);
   }
 

@@ -147,46 +147,49 @@ describe.each([
   ["a cache without snapshots", { snapshotBytes: 0 }],
   ["no cache", undefined],
 ] as const)("with %s", (_, prefixCache) => {
-  test.each([1, 2, 3])("seed %i: thousands of steps leave memory whole, every token true, and nobody waiting", (seed) => {
-    const random = new Randomness(77, seed);
-    using simulation = new Simulation({ blocks: 24, maxSequences: 5, maxRows: 48, prefixCache });
-    const { engine, jobs } = simulation;
-    /** Readers who are slow find out late that they have had enough. */
-    const quits: { readonly job: Job; readonly at: number }[] = [];
-    while (simulation.steps < 1500) {
-      if (random.chance(0.11)) {
-        const earlier = [...jobs.values()].at(-1 - random.integer(12));
-        const isContinued = earlier !== undefined && random.chance(0.7);
-        const history = isContinued ? [...earlier.request.prompt, ...earlier.tokens] : [];
-        const kept = random.chance(0.5) ? history.length : random.integer(history.length + 1);
-        const added = random.tokens(1 + random.integer(120));
-        const isRepeated = isContinued && random.chance(0.2);
-        const prompt = isRepeated ? earlier.request.prompt : [...history.slice(0, Math.min(kept, 700)), ...added];
-        const job = simulation.submit(prompt, {
-          maxTokens: 1 + random.integer(30),
-          priority: random.chance(0.1) ? 1 : 0,
-          tenant: ["ann", "bob", "cid"][random.integer(3)],
-          cacheNamespace: random.chance(0.8) ? "shared" : "own",
-          cache: random.chance(0.95),
-        });
-        if (random.chance(0.25)) quits.push({ job, at: simulation.steps + random.integer(40) });
+  test.each([1, 2, 3])(
+    "seed %i: thousands of steps leave memory whole, every token true, and nobody waiting",
+    (seed) => {
+      const random = new Randomness(77, seed);
+      using simulation = new Simulation({ blocks: 24, maxSequences: 5, maxRows: 48, prefixCache });
+      const { engine, jobs } = simulation;
+      /** Readers who are slow find out late that they have had enough. */
+      const quits: { readonly job: Job; readonly at: number }[] = [];
+      while (simulation.steps < 1500) {
+        if (random.chance(0.11)) {
+          const earlier = [...jobs.values()].at(-1 - random.integer(12));
+          const isContinued = earlier !== undefined && random.chance(0.7);
+          const history = isContinued ? [...earlier.request.prompt, ...earlier.tokens] : [];
+          const kept = random.chance(0.5) ? history.length : random.integer(history.length + 1);
+          const added = random.tokens(1 + random.integer(120));
+          const isRepeated = isContinued && random.chance(0.2);
+          const prompt = isRepeated ? earlier.request.prompt : [...history.slice(0, Math.min(kept, 700)), ...added];
+          const job = simulation.submit(prompt, {
+            maxTokens: 1 + random.integer(30),
+            priority: random.chance(0.1) ? 1 : 0,
+            tenant: ["ann", "bob", "cid"][random.integer(3)],
+            cacheNamespace: random.chance(0.8) ? "shared" : "own",
+            cache: random.chance(0.95),
+          });
+          if (random.chance(0.25)) quits.push({ job, at: simulation.steps + random.integer(40) });
+        }
+        for (const { job, at } of quits) if (at === simulation.steps) simulation.abort(job);
+        if (random.chance(0.003)) engine.clearPrefixes(random.chance(0.5) ? "own" : undefined);
+        simulation.step();
       }
-      for (const { job, at } of quits) if (at === simulation.steps) simulation.abort(job);
-      if (random.chance(0.003)) engine.clearPrefixes(random.chance(0.5) ? "own" : undefined);
-      simulation.step();
-    }
-    simulation.drain();
-    simulation.expectSound();
-    const waits = [...jobs.values()].map(({ submittedAt, firstRowsAt }) => (firstRowsAt ?? Infinity) - submittedAt);
-    expect(jobs.size).toBeGreaterThan(120);
-    expect(Math.max(...waits)).toBeLessThan(300);
-    const stats = engine.prefixCacheStats;
-    if (prefixCache === undefined) return expect(stats).toBeUndefined();
-    // The seeds reach what they are meant to reach.
-    expect(stats?.hits).toBeGreaterThan(30);
-    expect(stats?.evictedBlocks).toBeGreaterThan(100);
-    expect(stats?.evictedSnapshots ?? 0).toBeGreaterThan(prefixCache.snapshotBytes === 1500 ? 100 : -1);
-  });
+      simulation.drain();
+      simulation.expectSound();
+      const waits = [...jobs.values()].map(({ submittedAt, firstRowsAt }) => (firstRowsAt ?? Infinity) - submittedAt);
+      expect(jobs.size).toBeGreaterThan(120);
+      expect(Math.max(...waits)).toBeLessThan(300);
+      const stats = engine.prefixCacheStats;
+      if (prefixCache === undefined) return expect(stats).toBeUndefined();
+      // The seeds reach what they are meant to reach.
+      expect(stats?.hits).toBeGreaterThan(30);
+      expect(stats?.evictedBlocks).toBeGreaterThan(100);
+      expect(stats?.evictedSnapshots ?? 0).toBeGreaterThan(prefixCache.snapshotBytes === 1500 ? 100 : -1);
+    },
+  );
 });
 
 describe("fairness", () => {
@@ -241,13 +244,17 @@ describe("fairness", () => {
 
   test("tenants that always have work get the same, however they divide it", () => {
     using simulation = new Simulation({ ...options, prefixCache: undefined });
-    const ask = { long: () => simulation.submit(long(), { tenant: "long" }), short: () => simulation.submit(chat(), { tenant: "short" }) };
+    const ask = {
+      long: () => simulation.submit(long(), { tenant: "long" }),
+      short: () => simulation.submit(chat(), { tenant: "short" }),
+    };
     for (let i = 0; i < 60; i++) ask.long();
     for (let i = 0; i < 600; i++) ask.short();
     for (let step = 0; step < 300; step++) simulation.step();
     const rows = { long: 0, short: 0 };
     for (const { request, firstTokenAt, tokens } of simulation.jobs.values()) {
-      if (firstTokenAt !== undefined) rows[request.tenant as keyof typeof rows] += request.prompt.length + tokens.length;
+      if (firstTokenAt !== undefined)
+        rows[request.tenant as keyof typeof rows] += request.prompt.length + tokens.length;
     }
     expect(rows.long / rows.short).toBeGreaterThan(0.75);
     expect(rows.long / rows.short).toBeLessThan(1.3);
