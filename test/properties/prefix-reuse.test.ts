@@ -9,7 +9,7 @@ import { DEFAULT_SAMPLING } from "../../src/ops/sample/sample.ts";
 import { KV_DTYPES } from "../../src/tensor/dtype.ts";
 import { randomKey, randomUnit } from "../../src/util/random.ts";
 import { goldenCase } from "../golden/golden.ts";
-import { openEngine, request, runAll } from "../support.ts";
+import { bits, evaluateAll, openEngine, request, runAll } from "../support.ts";
 
 // Window 16 and six sliding layers or fewer: a replay is at most 90 tokens.
 const SMALL = goldenCase("hf-bf16");
@@ -159,13 +159,27 @@ test("a namespace sees its own prefixes, and a request can do without", () => {
   expect(miss({ cacheNamespace: "ann" })).toEqual([0, 0, "evicted"]);
 });
 
+test("memory that is full of prefixes is there for whoever needs it", () => {
+  using opened = openEngine(SMALL.path, { maxTokens: 256, maxRows: 100, prefixCache: {} });
+  using plain = openEngine(SMALL.path, { maxTokens: 256 });
+  const all = text(1, 255);
+  const options = { maxTokens: 40, sampling: SAMPLED, speculation: 3 } as const;
+  // A sequence that fills all blocks, one that begins with nearly all of it, and one with nothing of it.
+  for (const prompt of [all, all, all.slice(0, 200), [...all.slice(0, 199), 7], text(2, 255), all.slice(0, 220)]) {
+    expect(answer(opened.engine, prompt, options).tokens).toEqual(answer(plain.engine, prompt, options).tokens);
+  }
+  expect(opened.engine.runner.cache.blockPool.numFree).toBe(0);
+  const ids = text(3, 250);
+  expect(bits(evaluateAll(opened.engine, ids))).toEqual(bits(evaluateAll(plain.engine, ids)));
+});
+
 /** A request that derives from an earlier one: its prompt and answer, cut somewhere, and new tokens. */
 const derived = fc.record({
   kind: fc.constant("submit" as const),
   from: fc.nat(5),
   cut: fc.double({ min: 0, max: 1, noNaN: true }),
   added: fc.integer({ min: 1, max: 60 }),
-  speculation: fc.integer({ min: 0, max: 3 }),
+  speculation: fc.constantFrom(0, 1, 2, 3, "auto" as const),
   temperature: fc.constantFrom(0, 1),
   priority: fc.integer({ min: 0, max: 1 }),
   namespace: fc.constantFrom("", "", "", "own"),
