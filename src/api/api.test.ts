@@ -364,6 +364,7 @@ describe("what a generation refuses", () => {
     ["a cache that is neither used nor not", { cache: 1 }, "cache"],
     ["a namespace that is no text", { cacheNamespace: 5 }, "cacheNamespace"],
     ["a namespace without end", { cacheNamespace: "x".repeat(1000) }, "cacheNamespace"],
+    ["a tenant that is no text", { tenant: {} }, "tenant"],
     ["a fraction of a priority", { priority: 0.5 }, "priority"],
     ["no prompt", { prompt: undefined }, "prompt"],
     ["a prompt that is neither text nor ids", { prompt: 5 }, "prompt"],

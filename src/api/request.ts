@@ -39,6 +39,8 @@ export interface GenerationOptions {
   readonly cache?: boolean | undefined;
   /** Requests of one namespace reuse each other's prefixes, no others. Default: one that all share. */
   readonly cacheNamespace?: string | undefined;
+  /** On whose behalf: tenants get equal shares of the machine. Default: the namespace. */
+  readonly tenant?: string | undefined;
   /** An integer, default 0: requests of a higher one run first, in the memory of lower ones if need be. */
   readonly priority?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -74,6 +76,7 @@ const COMMON_KEYS = [
   "speculation",
   "cache",
   "cacheNamespace",
+  "tenant",
   "priority",
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
@@ -84,7 +87,7 @@ export const COMPLETE_KEYS: readonly string[] = [...COMMON_KEYS, "prompt"];
 /** Limits that keep one request from being another's problem. */
 const MAX_LOGPROBS = 20;
 const MAX_STOPS = 16;
-const MAX_NAMESPACE = 256;
+const MAX_NAME = 256;
 const MAX_PRIORITY = 1000;
 
 /** Throws `invalid_argument` for a key that is not among `known`. */
@@ -120,11 +123,9 @@ export function toSequenceRequest(
   if (typeof cache !== "boolean") {
     throw new MimoError("invalid_argument", `cache must be true or false, found ${String(cache)}.`, { param: "cache" });
   }
-  if (typeof cacheNamespace !== "string" || cacheNamespace.length > MAX_NAMESPACE) {
-    throw new MimoError("invalid_argument", `cacheNamespace must be text of at most ${MAX_NAMESPACE} characters.`, {
-      param: "cacheNamespace",
-    });
-  }
+  const { tenant = cacheNamespace } = options;
+  checkName("cacheNamespace", cacheNamespace);
+  checkName("tenant", tenant);
   checkInteger("priority", priority, -MAX_PRIORITY, MAX_PRIORITY);
   return {
     prompt,
@@ -135,8 +136,14 @@ export function toSequenceRequest(
     speculation,
     cache,
     cacheNamespace,
+    tenant,
     priority,
   };
+}
+
+function checkName(param: "cacheNamespace" | "tenant", name: unknown): void {
+  if (typeof name === "string" && name.length <= MAX_NAME) return;
+  throw new MimoError("invalid_argument", `${param} must be text of at most ${MAX_NAME} characters.`, { param });
 }
 
 function checkStops(stop: unknown): void {
