@@ -21,6 +21,8 @@ export interface TrainingCase {
   /** Documents of a step, and tokens of each. */
   readonly batch: number;
   readonly length: number;
+  /** Elements of an FP8 block, 0 in float32. */
+  readonly fp8Block: number;
   readonly optimizer: Omit<LearnerOptions, "mtpMode" | "maxDocuments" | "onPhase">;
   readonly settings: Omit<StepSettings, "step">;
 }
@@ -51,8 +53,8 @@ export async function measureTraining(
   training: TrainingCase,
   { rounds, onStep, signal }: MeasureTrainingOptions,
 ): Promise<TrainingMeasurement> {
-  const { config, numMtpHeads, batch, length, optimizer, settings } = training;
-  using parameters = new TrainedParameters(device, config, numMtpHeads);
+  const { config, numMtpHeads, batch, length, fp8Block, optimizer, settings } = training;
+  using parameters = new TrainedParameters(device, config, numMtpHeads, fp8Block);
   initialise(device, parameters, 0);
   const times: Record<StepPhase | "step", number[]> = { step: [], forward: [], losses: [], backward: [], update: [] };
   let phaseBegin = 0;

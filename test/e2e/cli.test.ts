@@ -388,7 +388,7 @@ describe("bench and doctor", () => {
     const result = await runJson(["bench", "train", "--preset", "tiny", ...flags]);
     expect(result).toMatchObject({
       model: { name: "tiny" },
-      settings: { batch: 2, length: 32, mtpHeads: 1, rounds: 2, matrices: "adamw" },
+      settings: { batch: 2, length: 32, mtpHeads: 1, rounds: 2, precision: "f32", matrices: "adamw" },
       machine: { backend: expect.stringContaining("1 thread") as string },
     });
     const { tokensPerSecond, milliseconds, arithmetic, memory } = result as Record<string, Record<string, number>>;
@@ -403,7 +403,7 @@ describe("bench and doctor", () => {
     const flags = ["--batch", "1", "--length", "32", "--rounds", "1"];
     const { stdout } = await run(["bench", "train", "--recipe", recipe, "--mtp-heads", "0", ...flags]);
     expect(stdout).toMatch(/tokens\/s .*\narithmetic .*FLOP\/s, \d+ % of the/);
-    expect(stdout).toContain("1 × 32 random tokens, 0 MTP heads");
+    expect(stdout).toContain("1 × 32 random tokens, 0 MTP heads, f32, adamw");
     const refusals = [
       [["--recipe", recipe, "--preset", "tiny"], "cannot be used with"],
       [["--mtp-heads", "4"], "expected 0 to 3, found 4"],

@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { createCpuBackend } from "../../backends/cpu/native.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "../../model/presets.ts";
-import { parseRecipe, type Recipe, stageConfig } from "../../train/recipe.ts";
+import { fp8BlockOf, parseRecipe, type Recipe, stageConfig } from "../../train/recipe.ts";
 import { defined } from "../../util/assert.ts";
 import { MimoError } from "../../util/errors.ts";
 import type { Cli } from "../cli.ts";
@@ -43,6 +43,7 @@ const MAX_MTP_HEADS = 3;
 
 /** As recipes have them by default, so that presets do the work of a usual step. */
 const DEFAULTS = {
+  fp8Block: 0,
   optimizer: {
     matrices: "adamw",
     momentum: 0.95,
@@ -63,7 +64,11 @@ export function benchTrainCommand(cli: Cli): Command {
     .addOption(
       new Option("--preset <name>", "an architecture, see `mimo init --help`").choices(PRESET_NAMES).default("nano"),
     )
-    .addOption(new Option("--recipe <path>", "a recipe's model, first stage and optimizer instead").conflicts("preset"))
+    .addOption(
+      new Option("--recipe <path>", "a recipe's model, first stage, precision and optimizer instead").conflicts(
+        "preset",
+      ),
+    )
     .option("--batch <n>", "documents in a step", parseInteger, 8)
     .option("--length <tokens>", "tokens of each document", parseInteger, 512)
     .option("--mtp-heads <n>", "MTP heads that are trained along, 0 to 3", parseInteger, 1)
@@ -129,11 +134,12 @@ async function planCase(cli: Cli, flags: BenchTrainFlags): Promise<TrainingCase>
   return { ...model, batch, length, numMtpHeads };
 }
 
-function recipeCase(recipe: Recipe): Pick<TrainingCase, "config" | "optimizer" | "settings"> {
+function recipeCase(recipe: Recipe): Pick<TrainingCase, "config" | "fp8Block" | "optimizer" | "settings"> {
   const stage = defined(recipe.stages[0], "a stage");
   const { mtp, biasRate, balanceWeight } = stage;
   return {
     config: stageConfig(recipe, stage, recipe.tokenizer.vocabSize, []),
+    fp8Block: fp8BlockOf(recipe),
     optimizer: recipe.optimizer,
     settings: { ...DEFAULTS.settings, mtpWeight: mtp.weight, biasRate, balanceWeight },
   };
@@ -142,17 +148,22 @@ function recipeCase(recipe: Recipe): Pick<TrainingCase, "config" | "optimizer" |
 function describeRun(flags: BenchTrainFlags, { training, measurement, machineRate, backend }: Run): object {
   const { parameters, operationsPerToken, operationsPerSecond, parameterBytes, activationBytes } = measurement;
   const { batch, length, numMtpHeads, optimizer } = training;
+  const precision = precisionOf(training);
   return {
     date: new Date().toISOString(),
     build: describeBuild(),
     machine: { ...describeMachine(), backend, operationsPerSecond: machineRate },
     model: { name: flags.recipe ?? flags.preset, parameters },
-    settings: { batch, length, mtpHeads: numMtpHeads, rounds: flags.rounds, matrices: optimizer.matrices },
+    settings: { batch, length, mtpHeads: numMtpHeads, rounds: flags.rounds, precision, matrices: optimizer.matrices },
     tokensPerSecond: measurement.tokensPerSecond,
     milliseconds: measurement.milliseconds,
     arithmetic: { operationsPerToken, operationsPerSecond, machineShare: operationsPerSecond / machineRate },
     memory: { parameters: parameterBytes, activations: activationBytes },
   };
+}
+
+function precisionOf({ fp8Block }: TrainingCase): "f32" | "fp8" {
+  return fp8Block === 0 ? "f32" : "fp8";
 }
 
 function print({ output }: Cli, flags: BenchTrainFlags, { training, measurement, machineRate, backend }: Run): void {
@@ -185,6 +196,6 @@ function print({ output }: Cli, flags: BenchTrainFlags, { training, measurement,
     ],
   ] as const;
   for (const line of formatFields(fields)) output.line(line);
-  const what = `${batch} × ${length} random tokens, ${plural(numMtpHeads, "MTP head")}, ${optimizer.matrices}`;
+  const what = `${batch} × ${length} random tokens, ${plural(numMtpHeads, "MTP head")}, ${precisionOf(training)}, ${optimizer.matrices}`;
   output.line(dim(`Median of ${plural(flags.rounds, "step")} (min–max): ${what}.`));
 }
