@@ -3,7 +3,7 @@
 // Commands throw; this file alone turns errors into text and exit codes. Nothing calls process.exit on the way to
 // success, so that what was written is always flushed.
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import type { Cli } from "./cli.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { chatCommand } from "./commands/chat.ts";
@@ -22,11 +22,16 @@ import { examples } from "./options.ts";
 import { Output } from "./output.ts";
 import { reportError } from "./report-error.ts";
 
+/** Read by `main`, wherever it stands. */
+const debugOption = (): Option => new Option("--debug").hideHelp();
+
 function createProgram(cli: Cli): Command {
   const program = new Command("mimo")
     .description("MiMo-V2-Flash: chat with it, generate text, look inside, convert, train and measure.")
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--debug", "print the stack of an error")
+    // `bench train` has options that `bench` calls the same: they belong to the command that they follow.
+    .enablePositionalOptions()
     .helpOption("-h, --help", "explain a command, with examples")
     .exitOverride()
     .configureOutput({ outputError: () => {}, getOutHasColors: () => false });
@@ -44,7 +49,11 @@ function createProgram(cli: Cli): Command {
     logitsCommand,
     doctorCommand,
   ];
-  for (const create of commands) program.addCommand(create(cli).copyInheritedSettings(program));
+  for (const create of commands) {
+    const command = create(cli);
+    for (const part of [command, ...command.commands]) part.copyInheritedSettings(program).addOption(debugOption());
+    program.addCommand(command);
+  }
   return program.addHelpText(
     "after",
     examples(
