@@ -68,9 +68,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["yaml", "zod"],
     mustNotKnow: "the engine, or HTTP",
   },
+  server: {
+    values: ["api", "tokenizer", "util"],
+    packages: ["@hono/node-server", "hono", "pino", "prom-client", "zod"],
+    mustNotKnow: "the engine, tensors, or the environment",
+  },
   cli: {
     values: [
       "api",
+      "server",
       "convert",
       "train",
       "engine",

@@ -257,6 +257,7 @@ describe("stop strings", () => {
         structured: false,
         thinking: false,
         tools: [],
+        maxToolCalls: Infinity,
         stop: ["STOP"],
         stopTokens: new Set(),
         promptTokens: 1,
