@@ -3,6 +3,7 @@
 // Paths have one spelling inside: without `/v1`, without a slash at the end. A failure anywhere becomes an error object
 // in the dialect of its route; what is no route is 404, or 405 with the methods that are.
 
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Context, Hono } from "hono";
 import { MimoError, toMimoError } from "../util/errors.ts";
@@ -65,6 +66,8 @@ async function dispatch(server: ServerContext, c: Context<AppEnvironment>, route
   const { headers } = incoming;
   const id = requestId(headers);
   const abort = new AbortController();
+  // Every choice listens, and a request may have hundreds.
+  setMaxListeners(0, abort.signal);
   const request: ServerRequest = { server, incoming, id, params: c.req.param(), abort, log: server.log.child({ id }) };
   watchConnection(request, outgoing, route);
   c.header("x-request-id", id);

@@ -65,15 +65,19 @@ function endOfString(text: string, start: number): number {
 }
 
 function addKey(keys: Set<string>, literal: string): void {
-  let key = literal;
-  try {
-    key = JSON.parse(literal) as string;
-  } catch {
-    // Parsing the whole will say so.
-  }
+  const key = literal.includes("\\") ? unescape(literal) : literal.slice(1, -1);
   if (key === "__proto__") throw refused("has a key __proto__");
   if (keys.has(key)) throw refused(`has the key ${JSON.stringify(key.slice(0, 64))} twice in one object`);
   keys.add(key);
+}
+
+function unescape(literal: string): string {
+  try {
+    return JSON.parse(literal) as string;
+  } catch {
+    // Parsing the whole will say so.
+    return literal;
+  }
 }
 
 function checkStrings(value: unknown): void {

@@ -41,9 +41,14 @@ export function serveCommand(cli: Cli): Command {
     .addOption(option("--host <address>", "where to listen; beyond loopback, API keys are needed", DEFAULTS.host))
     .addOption(option("--port <n>", "0 takes a free one", DEFAULTS.port).argParser(parseInteger))
     .addOption(option("--api-key-file <file>", "keys to ask for; default: those of `mimo keys`, once there are any"))
-    .addOption(option("--served-model-name <name...>", "what clients call the model; default: the name of its file"))
-    .addOption(option("--allowed-host <name...>", "further names in the Host header", DEFAULTS.allowedHosts))
-    .addOption(option("--allowed-origin <origin...>", "web pages that may call", DEFAULTS.allowedOrigins))
+    .addOption(
+      list(
+        "--served-model-name <name>",
+        "what clients call the model, may be given several times; default: its file's name",
+      ),
+    )
+    .addOption(list("--allowed-host <name>", "a further name in the Host header", DEFAULTS.allowedHosts))
+    .addOption(list("--allowed-origin <origin>", "web pages of this origin may call", DEFAULTS.allowedOrigins))
     .addOption(option("--strict-fields", "refuse fields that are not known, instead of ignoring them"))
     .addOption(
       option("--log-level <level>", "what goes to standard error", "info" satisfies LogLevel).choices(LOG_LEVELS),
@@ -63,7 +68,7 @@ export function serveCommand(cli: Cli): Command {
     )
     .addOption(option("--context-length <tokens>", "the same as --context").argParser(parseInteger))
     .addOption(option("--chunked-prefill-size <rows>", "largest piece of a prompt in a step").argParser(parseInteger));
-  return addModelOptions(command)
+  return readFromEnvironment(addModelOptions(command))
     .action((model: string | undefined, flags: ServeFlags) => serve(cli, model, flags))
     .addHelpText(
       "after",
@@ -75,11 +80,23 @@ export function serveCommand(cli: Cli): Command {
     );
 }
 
-/** Every option can also be set by its name in the environment: --max-queue by MIMO_MAX_QUEUE. */
+/** An option that may be given several times. */
+function list(flags: string, description: string, preset?: readonly string[]): Option {
+  return option(flags, description, preset).argParser((one: string, others: readonly string[] = []) => [
+    ...others,
+    one,
+  ]);
+}
+
 function option(flags: string, description: string, preset?: unknown): Option {
   const made = new Option(flags, description);
-  if (preset !== undefined) made.default(preset, Array.isArray(preset) ? "none" : undefined);
-  return made.env(`MIMO_${made.name().replaceAll("-", "_").toUpperCase()}`);
+  return preset === undefined ? made : made.default(preset, Array.isArray(preset) ? "none" : undefined);
+}
+
+/** Every option can also be set by its name in the environment: --max-queue by MIMO_MAX_QUEUE. */
+function readFromEnvironment(command: Command): Command {
+  for (const made of command.options) made.env(`MIMO_${made.name().replaceAll("-", "_").toUpperCase()}`);
+  return command;
 }
 
 async function serve(cli: Cli, path: string | undefined, flags: ServeFlags): Promise<void> {
