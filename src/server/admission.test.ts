@@ -36,9 +36,10 @@ describe("Admission", () => {
 
   test("a request gets all its places or none", () => {
     const admission = create();
-    expect(() => admission.admit(5, never)).toThrow(MimoError);
-    expect([admission.numRunning, admission.numWaiting]).toEqual([0, 0]);
-    expect(admission.admit(4, never)).toHaveLength(4);
+    expect(() => admission.admit(5, never)).toThrow("at most 4 fit");
+    expect(admission.admit(3, never)).toHaveLength(3);
+    expect(() => admission.admit(2, never)).toThrow("queue is full");
+    expect([admission.numRunning, admission.numWaiting]).toEqual([2, 1]);
   });
 
   test("who leaves, or waits too long, makes room", async () => {

@@ -49,9 +49,17 @@ export class Admission {
     return Math.min(MAX_RETRY_SECONDS, Math.max(1, Math.ceil((turns * this.#averageMs) / 1000)));
   }
 
-  /** Places for `count` sequences of one request, all or none. Throws `overloaded`; a place may still be refused. */
+  /**
+   * Places for `count` sequences of one request, all or none. Throws `overloaded`, or `invalid_argument` for more than
+   * there can ever be; a place may still be refused.
+   */
   admit(count: number, signal: AbortSignal): Promise<Place>[] {
     const { maxRunning, maxQueue } = this.#options;
+    if (count > maxRunning + maxQueue)
+      throw new MimoError(
+        "invalid_argument",
+        `The request has ${count} choices; at most ${maxRunning + maxQueue} fit.`,
+      );
     const free = Math.max(0, maxRunning - this.#running - this.#queue.size);
     if (count - free > maxQueue - this.#queue.size) throw this.#reject("The server is busy and its queue is full.");
     return Array.from({ length: count }, () => this.#wait(signal));

@@ -110,9 +110,16 @@ export class KeyRing {
     return this.#keys.length === 0;
   }
 
-  /** The key behind a secret. Every key is compared, so that time tells nothing about any of them. */
+  /**
+   * The key behind a secret. Every key is compared, so that time tells nothing about any of them. Throws `io_failed`
+   * where the file is no longer what it was.
+   */
   find(secret: string): StoredKey | undefined {
-    this.#refresh();
+    try {
+      this.#refresh();
+    } catch (cause) {
+      throw new MimoError("io_failed", `${this.#path} cannot be read any more.`, { cause });
+    }
     const hash = hashOf(secret);
     let found: StoredKey | undefined;
     for (const key of this.#keys) if (timingSafeEqual(hash, Buffer.from(key.hash, "hex"))) found = key;
@@ -126,6 +133,8 @@ export class KeyRing {
     const stats = statSync(this.#path, { throwIfNoEntry: false });
     const version = stats === undefined ? "none" : `${stats.ino} ${stats.mtimeMs} ${stats.size}`;
     if (version === this.#version) return;
+    // Nobody is let in by keys that may have been revoked.
+    this.#keys = [];
     this.#keys = readKeys(this.#path);
     this.#version = version;
   }

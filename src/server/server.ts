@@ -71,6 +71,8 @@ function createHttpServer(options: ServerOptions, fetch: Fetch): Server {
       maxHeaderSize: LIMITS.headerBytes,
       headersTimeout: options.headerTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
+      // Longer than clients keep theirs, so that none writes to a connection that is just being closed.
+      keepAliveTimeout: 65_000,
       connectionsCheckingInterval: Math.min(1000, options.headerTimeoutMs),
     },
     (incoming, outgoing) => void listener(incoming, outgoing),

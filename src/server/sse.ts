@@ -22,7 +22,7 @@ export function formatFrame({ event, data }: Frame): string {
 }
 
 export function sseResponse(
-  { abort, server }: ServerRequest,
+  { abort, incoming, server }: ServerRequest,
   frames: AsyncGenerator<readonly Frame[]>,
   headers: Readonly<Record<string, string>>,
 ): Response {
@@ -43,8 +43,8 @@ export function sseResponse(
     const isRead = (controller.desiredSize ?? 0) > 0;
     if (isRead && silentMs >= pingMs) send(controller, PING);
     if (isRead || silentMs < stallMs) return;
-    controller.error(new Error("The client does not read."));
-    stop();
+    // Its closing ends everything else.
+    incoming.socket.destroy();
   };
   const body = new ReadableStream<Uint8Array>(
     {

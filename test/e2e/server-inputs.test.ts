@@ -3,7 +3,7 @@
 import { request as httpRequest, type RequestOptions } from "node:http";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -113,6 +113,7 @@ describe("fields", () => {
     [{ tools: Array.from({ length: 513 }, () => ({ type: "x" })) }, "tools"],
     [{ tool_choice: { type: "function", function: { name: "f" } } }, "tool_choice"],
     [{ guided_json: {} }, "guided_json"],
+    [{ thinking: { type: "enabled", budget_tokens: 10 } }, "thinking.budget_tokens"],
   ])("%j is refused by name", async (fields, param) => {
     expectError(await serving.post(CHAT, { ...hello, ...fields }), 400, { param, type: "invalid_request_error" });
   });
@@ -364,6 +365,9 @@ describe("strangers", () => {
     revokeKey(keyFile, "full");
     expect(new KeyRing(keyFile).find(secret)).toBeUndefined();
     await eventually(async () => (await ask({ "x-api-key": secret })).status === 401, "the key is revoked");
+    writeFileSync(keyFile, "{");
+    await eventually(async () => (await ask({ "x-api-key": narrow })).status === 500, "the file is damaged");
+    expect((await ask({ "x-api-key": narrow }, "/metrics")).text).not.toContain(folder);
     rmSync(folder, { recursive: true });
   });
 });
@@ -438,9 +442,28 @@ describe("crowds, and those who leave", () => {
     await first;
   });
 
-  test("silence is filled, and who does not read is gone", async () => {
+  test("who does not read is gone", async () => {
     const model = scriptedModel(undefined);
-    await using quiet = await serveModel(model, { pingMs: 50, stallMs: 200 });
+    let signal: AbortSignal | undefined;
+    model.answer = async function* (_, options) {
+      signal = options?.signal;
+      for (; signal?.aborted === false; await sleep(1)) yield { type: "text", text: "x".repeat(1 << 18) };
+    };
+    await using impatient = await serveModel(model, { stallMs: 300 });
+    const { hostname, port } = new URL(impatient.url);
+    const body = JSON.stringify({ ...hello, stream: true });
+    const socket = connect(Number(port), hostname)
+      .on("error", () => {})
+      .pause();
+    const fields = `Host: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+    socket.write(`POST ${CHAT} HTTP/1.1\r\n${fields}\r\n\r\n${body}`);
+    await eventually(() => signal?.aborted === true, "the sequence is aborted");
+    socket.destroy();
+  });
+
+  test("silence is filled", async () => {
+    const model = scriptedModel(undefined);
+    await using quiet = await serveModel(model, { pingMs: 50 });
     const controller = new AbortController();
     const response = await fetch(quiet.url + CHAT, {
       method: "POST",

@@ -82,10 +82,8 @@ export function serveCommand(cli: Cli): Command {
 
 /** An option that may be given several times. */
 function list(flags: string, description: string, preset?: readonly string[]): Option {
-  return option(flags, description, preset).argParser((one: string, others: readonly string[] = []) => [
-    ...others,
-    one,
-  ]);
+  const add = (one: string, others: readonly string[] | undefined): readonly string[] => [...(others ?? []), one];
+  return option(flags, description, preset).argParser(add);
 }
 
 function option(flags: string, description: string, preset?: unknown): Option {

@@ -7,7 +7,7 @@ import { invalid } from "../errors.ts";
 import { checkPromptLength, replyHeader, replyId } from "../model.ts";
 import { chatRenderer } from "../render/render-chat.ts";
 import type { Route, ServerRequest } from "../route.ts";
-import { CHAT, type ChatBody, chatPrompt, refuseFormats } from "../schema/chat.ts";
+import { CHAT, type ChatBody, chatPrompt, refusePromises } from "../schema/chat.ts";
 import { generationOptions } from "../schema/fields.ts";
 
 /** As the model card has it for agents, where the request does not say. */
@@ -29,8 +29,8 @@ export const chatRoutes: readonly Route[] = [
 
 function planChat(request: ServerRequest, body: ChatBody): Plan {
   const header = replyHeader(request.server, body.model, "chatcmpl");
-  refuseFormats(body);
-  if (body.top_logprobs !== undefined && body.logprobs !== true) throw invalid("top_logprobs", "needs logprobs: true.");
+  refusePromises(body);
+  if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true) throw invalid("top_logprobs", "needs logprobs: true.");
   const { request: conversation, mayCall, warnings } = chatPrompt(body);
   const mimo = request.server.model();
   const prompt = mimo.encodeChat(conversation);

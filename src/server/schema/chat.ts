@@ -12,6 +12,8 @@ import { depthOf } from "../json.ts";
 import { LIMITS } from "../options.ts";
 import { count, flag, GENERATION_FIELDS, optional, text, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
 
+const NO_BUDGET = "a budget for thinking is not available in this version.";
+
 const anything = z.unknown().optional();
 
 const message = z.looseObject({ role: z.string() });
@@ -48,8 +50,8 @@ export const CHAT: BodySchema<typeof CHAT_FIELDS> = {
     web_search_options: { why: "this server does not search the web." },
     functions: { why: "use tools instead." },
     function_call: { why: "use tool_choice instead." },
-    thinking_budget_tokens: { why: "a budget for thinking is not available in this version." },
-    thinking_token_budget: { why: "a budget for thinking is not available in this version." },
+    thinking_budget_tokens: { why: NO_BUDGET },
+    thinking_token_budget: { why: NO_BUDGET },
     continue_final_message: { why: "an answer cannot be continued; send the conversation.", neutral: [false] },
     add_generation_prompt: { why: "an answer always begins a turn.", neutral: [true] },
     chat_template: { why: "the checkpoint's own template is used." },
@@ -85,8 +87,10 @@ export function chatPrompt(body: PromptBody): ChatPrompt {
   };
 }
 
-/** Throws `not_supported` for a format that cannot be promised. */
-export function refuseFormats({ response_format: format, modalities }: ChatBody): void {
+/** Throws `not_supported` for what cannot be promised. */
+export function refusePromises({ response_format: format, modalities, thinking }: ChatBody): void {
+  if (thinking?.["budget_tokens"] !== undefined)
+    throw notSupported("thinking.budget_tokens", `thinking.budget_tokens: ${NO_BUDGET}`);
   if (format !== undefined && format.type !== "text")
     throw notSupported(
       "response_format",
