@@ -4,7 +4,7 @@ export { load, type LoadOptions } from "./api/load.ts";
 export { convertCheckpoint, type ConvertOptions, type ConvertResult } from "./convert/convert.ts";
 export { initCheckpoint, type InitOptions, type InitResult } from "./convert/init.ts";
 export { Mimo, type EvaluateOptions, type FetchStats, type Generation, type Matrix } from "./api/mimo.ts";
-export type { ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
+export type { AnswerOptions, ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
 export type {
   FinishReason,
   GenerationEvent,
@@ -15,6 +15,7 @@ export type {
   Usage,
 } from "./api/events.ts";
 export type { ChatMessage, ChatRole, ChatToolCall, TextPart, ToolDefinition } from "./tokenizer/chat-request.ts";
+export type { EncodedChat } from "./tokenizer/chat.ts";
 export { Tokenizer } from "./tokenizer/tokenizer.ts";
 export { openCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.ts";
 export type { TensorInfo } from "./checkpoint/tensor-info.ts";

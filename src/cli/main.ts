@@ -13,9 +13,11 @@ import { evalCommand } from "./commands/eval.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { initCommand } from "./commands/init.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { keysCommand } from "./commands/keys.ts";
 import { logitsCommand } from "./commands/logits.ts";
 import { planCommand } from "./commands/plan.ts";
 import { plotCommand } from "./commands/plot.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { trainCommand } from "./commands/train.ts";
 import { packageVersion, readEnvironment } from "./environment.ts";
 import { examples } from "./options.ts";
@@ -27,7 +29,7 @@ const debugOption = (): Option => new Option("--debug").hideHelp();
 
 function createProgram(cli: Cli): Command {
   const program = new Command("mimo")
-    .description("MiMo-V2-Flash: chat with it, generate text, look inside, convert, train and measure.")
+    .description("MiMo-V2-Flash: chat with it, generate text, serve it, look inside, convert, train and measure.")
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--debug", "print the stack of an error")
     // `bench train` has options that `bench` calls the same: they belong to the command that they follow.
@@ -38,6 +40,8 @@ function createProgram(cli: Cli): Command {
   const commands = [
     chatCommand,
     generateCommand,
+    serveCommand,
+    keysCommand,
     inspectCommand,
     planCommand,
     convertCommand,
@@ -59,6 +63,7 @@ function createProgram(cli: Cli): Command {
     examples(
       ["mimo chat", "Talk to the model that comes along."],
       ["mimo chat ~/models/MiMo-V2-Flash-Q4_K_M.gguf", "Talk to a checkpoint: a GGUF file or a Hugging Face folder."],
+      ["mimo serve", "Serve the model that comes along on http://127.0.0.1:9001, as OpenAI's API."],
       ["mimo inspect ~/models/MiMo-V2-Flash", "What is in a checkpoint, at once, however large it is."],
       ["mimo doctor", "Whether this machine is ready, and what to do where it is not."],
     ),

@@ -29,6 +29,8 @@ export interface SequenceRequest {
 /** Counters of one sequence; times in milliseconds. */
 export interface SequenceStats {
   promptTokens: number;
+  /** Prompt tokens that a prefix cache held; absent where there is none. */
+  cachedTokens?: number;
   /** Steps in which the sequence decoded. */
   decodeSteps: number;
   /** accepted[k]: how often the draft of MTP head k was accepted. */
