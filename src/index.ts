@@ -11,7 +11,7 @@ export {
   type Matrix,
   type PrefixCacheStats,
 } from "./api/mimo.ts";
-export type { ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
+export type { AnswerOptions, ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
 export type {
   FinishReason,
   GenerationEvent,
@@ -22,6 +22,7 @@ export type {
   Usage,
 } from "./api/events.ts";
 export type { ChatMessage, ChatRole, ChatToolCall, TextPart, ToolDefinition } from "./tokenizer/chat-request.ts";
+export type { EncodedChat } from "./tokenizer/chat.ts";
 export { Tokenizer } from "./tokenizer/tokenizer.ts";
 export { openCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.ts";
 export type { TensorInfo } from "./checkpoint/tensor-info.ts";

@@ -1,4 +1,5 @@
-// The benchmark scripts where they compute: medians, ratios, shares of bandwidth, and the table of the README.
+// The benchmark scripts where they compute: medians, ratios, shares of bandwidth, rounds of training, and the table of
+// the README.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -14,8 +15,14 @@ interface SpeedTable {
   readonly insertTable: (text: string, report: Report) => string;
 }
 
+interface TrainingSummary {
+  readonly summariseTraining: (rounds: readonly unknown[]) => Record<string, unknown>;
+  readonly trainingSentence: (report: unknown) => string;
+}
+
 const load = async <T>(path: string): Promise<T> => (await import(new URL(path, import.meta.url).href)) as T;
 const { summarise, speedTable, insertTable } = await load<SpeedTable>("../bench/peers/speed-table.mjs");
+const { summariseTraining, trainingSentence } = await load<TrainingSummary>("../bench/peers/training-summary.mjs");
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
 const published = JSON.parse(read("../bench/results/peers-bench-1b.json")) as Report;
 
@@ -88,6 +95,42 @@ describe("a summary of rounds", () => {
       "",
     ]);
     expect(speedTable(report)).toContain("commit abc1234, 2026-01-01; medians of 3 rounds");
+  });
+});
+
+describe("rounds of training", () => {
+  const round = (ours: number, theirs: number) => ({
+    mimo: {
+      tokensPerSecond: { median: ours },
+      milliseconds: { step: 10, forward: 2, losses: 3, backward: 4, update: 1 },
+      arithmetic: { operationsPerToken: 5, operationsPerSecond: 5 * ours },
+      machine: { operationsPerSecond: 1000 },
+      memory: { parameters: 1, activations: 2 },
+    },
+    torch: { tokensPerSecond: theirs, milliseconds: { step: 20, forward: 8, backward: 11, update: 1 } },
+  });
+  const results = summariseTraining([round(100, 50), round(300, 75), round(120, 40)]);
+
+  test("give medians, their ratio, and the extremes of single rounds", () => {
+    expect(results).toMatchObject({
+      tokensPerSecond: { mimo: 120, torch: 50, ratio: 2.4 },
+      ratios: { min: 2, max: 4 },
+      operationsPerSecond: { mimo: 600, fastestProduct: 1000 },
+    });
+  });
+
+  test("put the losses to the forward pass, where PyTorch has them", () => {
+    expect(results["milliseconds"]).toEqual({
+      mimo: { step: 10, forward: 5, backward: 4, update: 1 },
+      torch: { step: 20, forward: 8, backward: 11, update: 1 },
+    });
+  });
+
+  test("become a sentence", () => {
+    const settings = { batch: 8, length: 512, mtpHeads: 1, threads: 2 };
+    expect(trainingSentence({ preset: "nano", settings, results })).toBe(
+      "nano, 8 × 512 tokens, MTP heads: 1, threads: 2: 120 tokens/s, PyTorch 50: 2.4 times as fast (2–4).",
+    );
   });
 });
 

@@ -73,10 +73,16 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     types: ["api"],
     mustNotKnow: "the inside of the engine, training, or the terminal",
   },
+  server: {
+    values: ["api", "tokenizer", "util"],
+    packages: ["@hono/node-server", "hono", "pino", "prom-client", "zod"],
+    mustNotKnow: "the engine, tensors, or the environment",
+  },
   cli: {
     values: [
       "api",
       "eval",
+      "server",
       "convert",
       "train",
       "engine",

@@ -7,15 +7,13 @@
 // made: random weights, the same for both.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
-import { basename, dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { busyWarning } from "../report.mjs";
+import { busyWarning, readCommit, ROOT, writeResults } from "../report.mjs";
 import { median, speedTable, summarise } from "./speed-table.mjs";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PRESET = "bench-1b";
 const USAGE = `usage: npm run bench:peer -- [MODEL.gguf …] [options]
   --types LIST      of ${PRESET}, where no MODEL is given; default q8_0,q4_0,q4_k,q6_k,bf16
@@ -176,13 +174,6 @@ function readBandwidth(model) {
   };
 }
 
-/** Before anything is written: results change the tree, too. */
-function readCommit() {
-  const git = (...args) => execFileSync("git", ["-C", ROOT, ...args], { encoding: "utf8" }).trim();
-  const changes = git("status", "--porcelain", "--untracked-files=no") === "" ? "" : "+changes";
-  return git("rev-parse", "--short", "HEAD") + changes;
-}
-
 function writeReport() {
   const report = {
     date: new Date().toISOString().slice(0, 10),
@@ -200,7 +191,5 @@ function writeReport() {
     unit: "tokens per second",
     results,
   };
-  mkdirSync(dirname(options.out), { recursive: true });
-  writeFileSync(`${options.out}.part`, `${JSON.stringify(report, null, 2)}\n`);
-  renameSync(`${options.out}.part`, options.out);
+  writeResults(options.out, report);
 }

@@ -234,6 +234,19 @@ describe("complete and generate", () => {
     expect(past).toMatchObject({ finishReason: "length", usage: { completionTokens: 4 } });
   });
 
+  test("several answers to one prompt, encoded once", async () => {
+    const options = { temperature: 1, maxTokens: 12, ignoreEos: true };
+    const messages = [{ role: "user", content: "Hi" }] as const;
+    const prompt = mimo.encodeChat({ messages });
+    expect(prompt.prompt).toContain("Hi");
+    for (const seed of [1, 2]) {
+      const own = await eventsOf(mimo.answer(prompt, { ...options, seed }));
+      const again = await mimo.generate({ messages, ...options, seed });
+      expect(own.at(-1)).toMatchObject({ type: "done", tokens: again.tokens });
+    }
+    await expect(eventsOf(mimo.answer(prompt, { maxToolCalls: 0 }))).rejects.toMatchObject({ param: "maxToolCalls" });
+  });
+
   test("two at once get what each gets alone", async () => {
     const other = { ...VARIED, prompt: "Another", seed: 9, maxTokens: 60, speculation: 2 } as const;
     const alone = (await mimo.generate(other)).text;
@@ -302,6 +315,7 @@ describe("stop strings", () => {
         structured: false,
         thinking: false,
         tools: [],
+        maxToolCalls: Infinity,
         stop: ["STOP"],
         stopTokens: new Set(),
         promptTokens: 1,
@@ -321,6 +335,44 @@ function byteTokenizerFiles(): [unknown, Record<string, unknown>] {
   return [tokenizerJson, tokenizerConfig as Record<string, unknown>];
 }
 
+describe("tool calls", () => {
+  const raw = "\n<function=write>\n<parameter=text>a</parameter>\n</function>\n";
+  const script = `Well<tool_call>${raw}</tool_call><tool_call>${raw}</tool_call>More<tool_call>${raw.slice(0, 40)}`;
+
+  async function scripted(maxToolCalls: number): Promise<GenerationEvent[]> {
+    const tokenizer = Tokenizer.fromJson(...byteTokenizerFiles());
+    const cached = { cachedTokens: 0, replayedTokens: 0, cacheMiss: undefined };
+    const times = { queueMs: 0, prefillMs: 0, decodeMs: 0 };
+    const stats = { promptTokens: 1, ...cached, decodeSteps: 1, accepted: [], drafts: [], ...times };
+    const outputs = async function* (): AsyncGenerator<SequenceOutput> {
+      yield { id: 1, tokens: tokenizer.encodeWithSpecials(script), stats, finish: "length" };
+    };
+    const context = { tokenizer, structured: true, thinking: false, tools: [], maxToolCalls, stop: [], seed: 0 };
+    return eventsOf(generationEvents(outputs(), { ...context, stopTokens: new Set(), promptTokens: 1 }));
+  }
+
+  test("are named, and their arguments written, before they end", async () => {
+    const events = await scripted(Infinity);
+    const named = events.flatMap((event) => (event.type === "tool_call_name" ? [event.index] : []));
+    expect(named).toEqual([0, 1, 2]);
+    const json = (index: number): string =>
+      events.map((event) => (event.type === "tool_call_arguments" && event.index === index ? event.json : "")).join("");
+    expect([json(0), json(1)]).toEqual(['{"text":"a"}', '{"text":"a"}']);
+    const ends = events.filter((event) => event.type === "tool_call_end");
+    expect(ends.map(({ complete, call }) => [complete, "error" in call])).toEqual([
+      [true, false],
+      [true, false],
+      [false, true],
+    ]);
+  });
+
+  test("end the answer once there are enough", async () => {
+    const events = await scripted(1);
+    expect(events.filter((event) => event.type === "tool_call_end")).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ type: "done", finishReason: "tool_calls" });
+  });
+});
+
 describe("stop ids", () => {
   test("end the text before them and count as generated", async () => {
     const { logprobs } = await mimo.generate({ ...VARIED, maxTokens: 80, logprobs: 0 });
@@ -334,6 +386,23 @@ describe("stop ids", () => {
 });
 
 describe("log-probabilities", () => {
+  test("of a prompt's own tokens", async () => {
+    const ids = mimo.tokenizer.encode("Hello world, and more");
+    const { values, columns } = await mimo.logits(ids);
+    let at = 0;
+    for await (const { token, logprob, text: shown, top } of mimo.promptLogprobs(ids, 2)) {
+      const row = values.subarray(at * columns).subarray(0, mimo.tokenizer.numTokens);
+      const normaliser = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0));
+      expect(token).toBe(ids[++at]);
+      expect(shown).toBe(mimo.tokenizer.decode([token]));
+      expect(logprob).toBeCloseTo(row[token]! - normaliser, 4);
+      expect(top[0]!.logprob).toBeCloseTo(Math.max(...row) - normaliser, 4);
+      expect(top).toHaveLength(2);
+    }
+    expect(at).toBe(ids.length - 1);
+    await expectAllMemoryFree(mimo);
+  });
+
   test("are one per token, those of the model, the most probable first", async () => {
     const prompt = mimo.tokenizer.encode("Hello");
     const { logprobs, usage } = await mimo.generate({

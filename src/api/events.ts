@@ -52,10 +52,15 @@ export type GenerationEvent =
   | { readonly type: "progress"; readonly processed: number; readonly total: number }
   /** Pieces of text and reasoning, and a call's text in the model's own format as it is written. */
   | Exclude<OutputEvent, { readonly type: "tool_call_end" }>
+  /** What that text means so far: first the name, then pieces of the JSON of all arguments. */
+  | { readonly type: "tool_call_name"; readonly index: number; readonly name: string }
+  | { readonly type: "tool_call_arguments"; readonly index: number; readonly json: string }
   | {
       readonly type: "tool_call_end";
       readonly index: number;
       readonly raw: string;
+      /** Whether its end was written. */
+      readonly complete: boolean;
       /** The parsed call, or why it could not be parsed. */
       readonly call: ParsedToolCall;
     }

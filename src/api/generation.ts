@@ -7,6 +7,7 @@ import { type OutputEvent, OutputParser } from "../tokenizer/output-parser.ts";
 import { StopStrings } from "../tokenizer/stop-strings.ts";
 import { StreamDecoder } from "../tokenizer/stream-decoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { ToolCallStream, type ToolCallPiece } from "../tokenizer/tool-call-stream.ts";
 import { parseToolCall } from "../tokenizer/tool-calls.ts";
 import { defined } from "../util/assert.ts";
 import { finishReasonOf, type GenerationEvent, type TokenAlternative, type TokenLogprobs, usageOf } from "./events.ts";
@@ -19,6 +20,8 @@ export interface GenerationContext {
   /** Whether the prompt ended inside a thinking block. */
   readonly thinking: boolean;
   readonly tools: readonly ToolDefinition[];
+  /** Generation ends after so many calls. */
+  readonly maxToolCalls: number;
   readonly stop: readonly string[];
   readonly stopTokens: ReadonlySet<number>;
   readonly promptTokens: number;
@@ -62,10 +65,12 @@ export async function* generationEvents(
 /** Text of one generation, on its way to events. */
 class TextPipeline {
   reasoningTokens = 0;
+  /** Calls that name a function, and so can be answered. */
   numToolCalls = 0;
   readonly #context: GenerationContext;
   readonly #parser: Pick<OutputParser, "push" | "finish">;
   readonly #stops: StopStrings;
+  #call = new ToolCallStream([]);
   #stopped = false;
   #inReasoning: boolean;
 
@@ -80,7 +85,7 @@ class TextPipeline {
     this.#inReasoning = context.thinking;
   }
 
-  /** Whether a stop string was found. */
+  /** Whether a stop string was found, or the last call allowed is written. */
   get stopped(): boolean {
     return this.#stopped;
   }
@@ -116,21 +121,33 @@ class TextPipeline {
       case "tool_call_start":
         this.#inReasoning = false;
         yield* this.#flushStops();
+        this.#call = new ToolCallStream(this.#context.tools);
         yield event;
         return;
       case "tool_call":
         yield event;
+        yield* this.#describeCall(event.index, this.#call.push(event.text));
         return;
       case "tool_call_end": {
-        this.numToolCalls++;
+        yield* this.#describeCall(event.index, this.#call.finish(event.complete));
         const call = event.complete
           ? parseToolCall(event.raw, this.#context.tools)
           : { error: "The call was cut off before </tool_call>." };
-        yield { type: "tool_call_end", index: event.index, raw: event.raw, call };
+        yield { ...event, call };
+        this.#stopped = this.numToolCalls >= this.#context.maxToolCalls;
         return;
       }
       default:
         event satisfies never;
+    }
+  }
+
+  *#describeCall(index: number, pieces: readonly ToolCallPiece[]): Generator<GenerationEvent> {
+    for (const piece of pieces) {
+      if (piece.type === "name") {
+        this.numToolCalls++;
+        yield { type: "tool_call_name", index, name: piece.name };
+      } else yield { type: "tool_call_arguments", index, json: piece.json };
     }
   }
 
@@ -150,7 +167,7 @@ function plainParser(tokenizer: Tokenizer | undefined): Pick<OutputParser, "push
   };
 }
 
-function describeLogprobs(tokenizer: Tokenizer | undefined, { token, logprob, top }: Logprobs): TokenLogprobs {
+export function describeLogprobs(tokenizer: Tokenizer | undefined, { token, logprob, top }: Logprobs): TokenLogprobs {
   const describe = (one: TokenLogprob): TokenAlternative => ({ ...one, text: tokenizer?.decode([one.token]) ?? "" });
   return { ...describe({ token, logprob }), top: top.map(describe) };
 }

@@ -7,16 +7,21 @@ import { EngineClient } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
 import type { MtpMode } from "../engine/speculator.ts";
-import { encodeChat } from "../tokenizer/chat.ts";
+import { logprobReader } from "../ops/sample/logprobs.ts";
+import { encodeChat, type EncodedChat } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { MimoError } from "../util/errors.ts";
 import type { FinishReason, GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "./events.ts";
-import { generationEvents } from "./generation.ts";
+import { describeLogprobs, type GenerationContext, generationEvents } from "./generation.ts";
 import {
+  ANSWER_KEYS,
+  type AnswerOptions,
   CHAT_KEYS,
+  checkMaxToolCalls,
   type ChatOptions,
   COMPLETE_KEYS,
   type CompleteOptions,
+  type GenerationOptions,
   promptIds,
   refuseUnknownKeys,
   toSequenceRequest,
@@ -81,6 +86,11 @@ export class Mimo implements AsyncDisposable {
     await this.#client.clearPrefixes(namespace);
   }
 
+  /** Why the engine ended; undefined while it runs. */
+  get failure(): MimoError | undefined {
+    return this.#client.failure;
+  }
+
   /** Without one, `complete` takes ids and gives `tokens`; there is no text. */
   get hasTokenizer(): boolean {
     return this.#tokenizer !== undefined;
@@ -97,17 +107,29 @@ export class Mimo implements AsyncDisposable {
   /** The next turn of a conversation, in the checkpoint's own chat format. Throws `invalid_argument`, `template_failed`, `context_length_exceeded`, `aborted`. */
   async *chat(options: ChatOptions): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, CHAT_KEYS);
-    const { messages, tools = [], thinking } = options;
-    const prompt = encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking });
+    const { messages, thinking, ...rest } = options;
+    yield* this.answer(this.encodeChat({ messages, tools: rest.tools, thinking }), rest);
+  }
+
+  /** A conversation as the prompt that `chat` gives to the model. Throws `invalid_argument`, `template_failed`. */
+  encodeChat({ messages, tools, thinking }: Pick<ChatOptions, "messages" | "tools" | "thinking">): EncodedChat {
+    return encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking });
+  }
+
+  /** `chat` of a prompt that is encoded already: for several answers to one conversation. Throws as `chat`. */
+  async *answer(prompt: EncodedChat, options: AnswerOptions = {}): AsyncGenerator<GenerationEvent> {
+    refuseUnknownKeys(options, ANSWER_KEYS);
     // Where thinking is on, the model opens its thinking block itself.
-    yield* this.#generate(options, prompt.ids, { structured: true, thinking: prompt.thinking, tools });
+    const { thinking, ids } = prompt;
+    const maxToolCalls = checkMaxToolCalls(options.maxToolCalls);
+    yield* this.#generate(options, ids, { structured: true, thinking, tools: options.tools ?? [], maxToolCalls });
   }
 
   /** What follows a text or token ids, with nothing added. Throws as `chat`. */
   async *complete(options: CompleteOptions): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, COMPLETE_KEYS);
     const ids = promptIds(options.prompt, (text) => this.tokenizer.encode(text));
-    yield* this.#generate(options, ids, { structured: false, thinking: false, tools: [] });
+    yield* this.#generate(options, ids, { structured: false, thinking: false, tools: [], maxToolCalls: Infinity });
   }
 
   /** The whole answer at once: `chat` where there are messages, `complete` where there is a prompt. */
@@ -127,6 +149,26 @@ export class Mimo implements AsyncDisposable {
     yield* this.#client.evaluate({ ids, mtpHead, mtpMode: this.#mtpMode, output: "logits" }, signal);
   }
 
+  /**
+   * Log-probabilities of a text's own tokens, each given those before it, with the `numTop` most probable ones; the
+   * first token has none. Throws as `logits`.
+   */
+  async *promptLogprobs(
+    ids: readonly number[],
+    numTop: number,
+    options: Pick<EvaluateOptions, "signal"> = {},
+  ): AsyncGenerator<TokenLogprobs> {
+    const tokenizer = this.#tokenizer;
+    const numTokens = tokenizer?.numTokens ?? this.info.config.vocabSize;
+    let next = 1;
+    for await (const { values, width } of this.logitRows(ids, options)) {
+      for (let start = 0; start < values.length && next < ids.length; start += width) {
+        const row = values.subarray(start, start + width);
+        yield describeLogprobs(tokenizer, logprobReader(row, numTokens, numTop).of(ids[next++]!));
+      }
+    }
+  }
+
   /** Hidden states of every position before the final norm, [T, D]. */
   async hiddenStates(ids: readonly number[], options: Pick<EvaluateOptions, "signal"> = {}): Promise<Matrix> {
     refuseUnknownKeys(options, ["signal"]);
@@ -143,9 +185,9 @@ export class Mimo implements AsyncDisposable {
   }
 
   #generate(
-    options: ChatOptions | CompleteOptions,
+    options: GenerationOptions,
     ids: readonly number[],
-    shape: { structured: boolean; thinking: boolean; tools: NonNullable<ChatOptions["tools"]> },
+    shape: Pick<GenerationContext, "structured" | "thinking" | "tools" | "maxToolCalls">,
   ): AsyncGenerator<GenerationEvent> {
     const tokenizer = this.#tokenizer;
     const { config, contextLength } = this.info;

@@ -46,9 +46,14 @@ export interface GenerationOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ChatOptions extends GenerationOptions {
-  readonly messages: readonly ChatMessage[];
+export interface AnswerOptions extends GenerationOptions {
   readonly tools?: readonly ToolDefinition[] | undefined;
+  /** Most tool calls; the answer ends with the last one. Default: as many as the model writes. */
+  readonly maxToolCalls?: number | undefined;
+}
+
+export interface ChatOptions extends AnswerOptions {
+  readonly messages: readonly ChatMessage[];
   /** Default: what the checkpoint's template says (off for V2-Flash). */
   readonly thinking?: boolean | undefined;
 }
@@ -81,7 +86,8 @@ const COMMON_KEYS = [
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
 
-export const CHAT_KEYS: readonly string[] = [...COMMON_KEYS, "messages", "tools", "thinking"];
+export const ANSWER_KEYS: readonly string[] = [...COMMON_KEYS, "tools", "maxToolCalls"];
+export const CHAT_KEYS: readonly string[] = [...ANSWER_KEYS, "messages", "thinking"];
 export const COMPLETE_KEYS: readonly string[] = [...COMMON_KEYS, "prompt"];
 
 /** Limits that keep one request from being another's problem. */
@@ -98,6 +104,11 @@ export function refuseUnknownKeys(options: object, known: readonly string[]): vo
     param: unknown,
     remedy: `Known options: ${known.join(", ")}.`,
   });
+}
+
+/** Throws `invalid_argument`. */
+export function checkMaxToolCalls(count: number | undefined): number {
+  return count === undefined ? Infinity : checkInteger("maxToolCalls", count, 1, Number.MAX_SAFE_INTEGER);
 }
 
 export interface EngineContext {

@@ -33,6 +33,11 @@ function readColour(variables: NodeJS.ProcessEnv): boolean | undefined {
   return (variables["FORCE_COLOR"] ?? "") === "" ? undefined : variables["FORCE_COLOR"] !== "0";
 }
 
+/** Where `mimo keys` keeps the hashes of API keys, and `mimo serve` looks for them. */
+export function defaultKeyFile({ stateFolder }: Environment): string {
+  return join(stateFolder, "api-keys.json");
+}
+
 export function packageVersion(): string {
   const manifest = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
     readonly version: string;

@@ -3,7 +3,7 @@
 // Commands throw; this file alone turns errors into text and exit codes. Nothing calls process.exit on the way to
 // success, so that what was written is always flushed.
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import type { Cli } from "./cli.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { chatCommand } from "./commands/chat.ts";
@@ -13,26 +13,35 @@ import { evalCommand } from "./commands/eval.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { initCommand } from "./commands/init.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { keysCommand } from "./commands/keys.ts";
 import { logitsCommand } from "./commands/logits.ts";
 import { planCommand } from "./commands/plan.ts";
 import { plotCommand } from "./commands/plot.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { trainCommand } from "./commands/train.ts";
 import { packageVersion, readEnvironment } from "./environment.ts";
 import { examples } from "./options.ts";
 import { Output } from "./output.ts";
 import { reportError } from "./report-error.ts";
 
+/** Read by `main`, wherever it stands. */
+const debugOption = (): Option => new Option("--debug").hideHelp();
+
 function createProgram(cli: Cli): Command {
   const program = new Command("mimo")
-    .description("MiMo-V2-Flash: chat with it, generate text, look inside, convert, train and measure.")
+    .description("MiMo-V2-Flash: chat with it, generate text, serve it, look inside, convert, train and measure.")
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--debug", "print the stack of an error")
+    // `bench train` has options that `bench` calls the same: they belong to the command that they follow.
+    .enablePositionalOptions()
     .helpOption("-h, --help", "explain a command, with examples")
     .exitOverride()
     .configureOutput({ outputError: () => {}, getOutHasColors: () => false });
   const commands = [
     chatCommand,
     generateCommand,
+    serveCommand,
+    keysCommand,
     inspectCommand,
     planCommand,
     convertCommand,
@@ -44,12 +53,17 @@ function createProgram(cli: Cli): Command {
     logitsCommand,
     doctorCommand,
   ];
-  for (const create of commands) program.addCommand(create(cli).copyInheritedSettings(program));
+  for (const create of commands) {
+    const command = create(cli);
+    for (const part of [command, ...command.commands]) part.copyInheritedSettings(program).addOption(debugOption());
+    program.addCommand(command);
+  }
   return program.addHelpText(
     "after",
     examples(
       ["mimo chat", "Talk to the model that comes along."],
       ["mimo chat ~/models/MiMo-V2-Flash-Q4_K_M.gguf", "Talk to a checkpoint: a GGUF file or a Hugging Face folder."],
+      ["mimo serve", "Serve the model that comes along on http://127.0.0.1:9001, as OpenAI's API."],
       ["mimo inspect ~/models/MiMo-V2-Flash", "What is in a checkpoint, at once, however large it is."],
       ["mimo doctor", "Whether this machine is ready, and what to do where it is not."],
     ),

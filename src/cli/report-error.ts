@@ -5,8 +5,10 @@ import { CommanderError } from "commander";
 import { ERROR_TABLE, type ErrorCode, MimoError, toMimoError } from "../util/errors.ts";
 import type { Output } from "./output.ts";
 
-const HEADLINES: Readonly<Record<ErrorCode, string>> = {
-  invalid_argument: "The command cannot run as given.",
+const USAGE_HEADLINE = "The command cannot run as given.";
+/** Codes that only a server answers with have none. */
+const HEADLINES: Partial<Record<ErrorCode, string>> = {
+  invalid_argument: USAGE_HEADLINE,
   context_length_exceeded: "The text is too long for the context.",
   template_failed: "The chat template could not make a prompt.",
   not_found: "A file is missing.",
@@ -17,7 +19,6 @@ const HEADLINES: Readonly<Record<ErrorCode, string>> = {
   out_of_memory: "There is not enough memory.",
   overloaded: "The engine is busy.",
   io_failed: "A file could not be read or written.",
-  aborted: "Stopped.",
   disposed: "The model was closed.",
   internal: "Something unexpected happened.",
 };
@@ -44,10 +45,10 @@ export function reportError(thrown: unknown, output: Output, { json, debug }: Re
   const { exitCode } = ERROR_TABLE[error.code];
   const remedy = error.remedy ?? REMEDIES[error.code] ?? BUG_REMEDY;
   if (json) output.json({ error: { ...error.toJSON(), remedy, exitCode } });
-  else if (error.code === "aborted") output.line(output.style.dim(HEADLINES.aborted));
+  else if (error.code === "aborted") output.line(output.style.dim("Stopped."));
   else {
     const { bold, red } = output.style;
-    output.line(`${red("error:")} ${bold(HEADLINES[error.code])}`);
+    output.line(`${red("error:")} ${bold(HEADLINES[error.code] ?? USAGE_HEADLINE)}`);
     output.line(`Why: ${output.untrusted(error.message)}`);
     output.line(`What to do: ${output.untrusted(remedy)}`);
   }

@@ -87,6 +87,11 @@ export class EngineClient {
     return this.#expertReads;
   }
 
+  /** Why there is no engine any more; undefined while there is. */
+  get failure(): MimoError | undefined {
+    return this.#failure;
+  }
+
   /** Ends the worker. Open requests fail with `disposed`. */
   async close(): Promise<void> {
     if (this.#failure !== undefined) return;

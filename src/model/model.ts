@@ -56,9 +56,15 @@ export interface HiddenSource {
   readonly rows: Int32Array;
 }
 
-interface RecordedPass {
-  readonly generation: number;
+/** What a pass is put together from, besides its name and its number of rows. */
+interface PassInputs {
   readonly caches: ModelCaches;
+  /** The hidden states that an MTP head reads. */
+  readonly hidden?: Tensor;
+}
+
+interface RecordedPass extends PassInputs {
+  readonly generation: number;
   readonly replay: () => void;
 }
 
@@ -73,8 +79,8 @@ export class Model implements Disposable {
   readonly #weights: ModelWeights;
   readonly #workspace: Workspace;
   readonly #activations: Activations;
-  /** Trunk passes that were recorded, by their number of rows. */
-  readonly #passes = new Map<number, RecordedPass>();
+  /** Passes that were recorded, by name and number of rows. */
+  readonly #passes = new Map<string, RecordedPass>();
 
   /** Throws what `parseConfig` and `bindWeights` throw. */
   constructor(backend: Backend, checkpoint: Checkpoint, options: ModelOptions) {
@@ -110,7 +116,7 @@ export class Model implements Disposable {
       global: this.#context("global", batch.paged, null),
       sliding: this.#context("sliding", batch.ring, caches),
     };
-    this.#enqueue(T, caches, () => {
+    this.#enqueue("trunk", T, { caches }, () => {
       this.#fillRopeTable("global", T);
       this.#fillRopeTable("sliding", T);
       embedding(backend, { ids, weight: this.#weights.embedding, out: x });
@@ -123,13 +129,14 @@ export class Model implements Disposable {
     return x;
   }
 
-  /** A trunk pass of few rows comes again and again with other contents of the same memory: it is put together once. */
-  #enqueue(T: number, caches: ModelCaches, build: () => void): void {
+  /** A pass of few rows comes again and again with other contents of the same memory: it is put together once. */
+  #enqueue(name: string, T: number, inputs: PassInputs, build: () => void): void {
     if (T > MAX_RECORDED_ROWS) return build();
     const { generation } = this.#workspace;
-    const known = this.#passes.get(T);
-    if (known?.generation === generation && known.caches === caches) return known.replay();
-    this.#passes.set(T, { generation, caches, replay: this.backend.record(build) });
+    const key = `${name}, ${T}`;
+    const known = this.#passes.get(key);
+    if (known?.generation === generation && isSame(known, inputs)) return known.replay();
+    this.#passes.set(key, { generation, ...inputs, replay: this.backend.record(build) });
   }
 
   /** Experts chosen by the last trunk pass of T rows in each layer: [layers, T, K]; zeros in dense layers. */
@@ -146,18 +153,24 @@ export class Model implements Disposable {
 
   /** Output [T, D] of MTP head `head` before its final norm. Writes the head's keys and values into `caches`. */
   mtpForward(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): Tensor {
-    const x = this.#mtpInput(head, batch, hidden);
+    const T = batch.tokens.length;
+    const input = this.#mtpInput(head, batch, hidden);
     const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
     const context = this.#context("sliding", batch.ring, caches);
-    this.#fillRopeTable("sliding", batch.tokens.length);
-    runBlock(context, { x, weights: weights.block, cache, expertIds: null, next: null });
+    const x = this.#workspace.tensor("mtpOut", "f32", [T, this.config.hiddenSize]);
+    this.#enqueue(`head ${head}`, T, { caches, hidden: hidden.tensor }, () => {
+      input(x);
+      this.#fillRopeTable("sliding", T);
+      runBlock(context, { x, weights: weights.block, cache, expertIds: null, next: null });
+    });
     return x;
   }
 
   /** Only the keys and values of head `head`, for rows that are drafted from later but not themselves. */
   mtpAbsorb(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): void {
-    const x = this.#mtpInput(head, batch, hidden);
+    const x = this.#workspace.tensor("mtpOut", "f32", [batch.tokens.length, this.config.hiddenSize]);
+    this.#mtpInput(head, batch, hidden)(x);
     const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
     const context = this.#context("sliding", batch.ring, null);
@@ -173,7 +186,7 @@ export class Model implements Disposable {
     const norm =
       head === "trunk" ? this.#weights.finalNorm : defined(this.#weights.mtp[head], `MTP head ${head}`).finalNorm;
     const selected = this.#workspace.tensor("selected", "f32", [R, config.hiddenSize]);
-    this.#gather({ tensor: hidden, rows }, selected);
+    this.#gather({ tensor: hidden, rows }, selected)();
     rmsNorm(backend, { x: selected, weight: norm, out: selected, epsilon: config.rmsNormEpsilon });
     const out = this.#workspace.tensor("logits", "f32", [R, config.vocabSize]);
     linear(backend, { x: selected, weight: this.#weights.lmHead, out, activations: this.#activations });
@@ -196,8 +209,8 @@ export class Model implements Disposable {
     this.#weights[Symbol.dispose]();
   }
 
-  /** eh_proj(concat(enorm(embedding(token)), hnorm(hidden))): [T, D]. */
-  #mtpInput(head: number, batch: MtpBatch, hidden: HiddenSource): Tensor {
+  /** Uploads the rows of a head's pass; then eh_proj(concat(enorm(embedding(token)), hnorm(hidden))) to x [T, D]. */
+  #mtpInput(head: number, batch: MtpBatch, hidden: HiddenSource): (x: Tensor) => void {
     const { backend, config } = this;
     const T = batch.tokens.length;
     const D = config.hiddenSize;
@@ -206,14 +219,21 @@ export class Model implements Disposable {
     const both = this.#workspace.tensor("mtpInput", "f32", [T, 2 * D]);
     const half = this.#workspace.tensor("mtpHidden", "f32", [T, D]);
     const ids = this.#workspace.integers("mtpTokens", batch.tokens);
-    // The hidden rows first: they may lie in "mtpOut", which this pass overwrites.
-    this.#gather(hidden, half);
-    rmsNorm(backend, { x: half, weight: weights.hiddenNorm, out: both, epsilon: config.rmsNormEpsilon, outColumn: D });
-    embedding(backend, { ids, weight: this.#weights.embedding, out: half });
-    rmsNorm(backend, { x: half, weight: weights.embeddingNorm, out: both, epsilon: config.rmsNormEpsilon });
-    const x = this.#workspace.tensor("mtpOut", "f32", [T, D]);
-    linear(backend, { x: both, weight: weights.projection, out: x, activations: this.#activations });
-    return x;
+    const gather = this.#gather(hidden, half);
+    return (x) => {
+      // The hidden rows first: they may lie in x, which this pass overwrites.
+      gather();
+      rmsNorm(backend, {
+        x: half,
+        weight: weights.hiddenNorm,
+        out: both,
+        epsilon: config.rmsNormEpsilon,
+        outColumn: D,
+      });
+      embedding(backend, { ids, weight: this.#weights.embedding, out: half });
+      rmsNorm(backend, { x: half, weight: weights.embeddingNorm, out: both, epsilon: config.rmsNormEpsilon });
+      linear(backend, { x: both, weight: weights.projection, out: x, activations: this.#activations });
+    };
   }
 
   #context(kind: AttentionKind, kvBatch: KvBatch, staged: ModelCaches | null): BlockContext {
@@ -246,14 +266,20 @@ export class Model implements Disposable {
     ropeTable(this.backend, { positions, theta, out: this.#ropeTable(kind, T) });
   }
 
-  #gather(source: HiddenSource, target: Tensor): void {
+  /** Uploads which rows; then copies them. */
+  #gather(source: HiddenSource, target: Tensor): () => void {
     const targetRows = this.#workspace.iota(source.rows.length);
     const sourceRows = this.#workspace.integers("gatherSource", source.rows);
-    copyRows(this.backend, { source: source.tensor, sourceRows, target, targetRows });
+    return () => copyRows(this.backend, { source: source.tensor, sourceRows, target, targetRows });
   }
 
   #expertIds(layer: number, T: number): Tensor {
     const K = this.config.experts.numExpertsPerToken;
     return this.#workspace.tensor("expertIds", "i32", [T, K], layer * this.#workspace.limits.maxRows * K * 4);
   }
+}
+
+function isSame(a: PassInputs, b: PassInputs): boolean {
+  const isSameHidden = a.hidden?.memory === b.hidden?.memory && a.hidden?.byteOffset === b.hidden?.byteOffset;
+  return a.caches === b.caches && isSameHidden;
 }

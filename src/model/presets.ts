@@ -2,7 +2,8 @@
 //
 // Invariants of the presets: global layers at 0, 5, 11, 17 … as published, a dense first layer, sinks in sliding
 // layers only, query heads half again as wide as value heads with a third of a head rotated, and rows of every matrix
-// in whole blocks of 256, so that every quantised type fits. Refuses to know values and files.
+// in whole blocks: of 256, so that every quantised type fits, or of 32 where training is measured. Refuses to know
+// values and files.
 
 import {
   type AttentionKind,
@@ -13,7 +14,7 @@ import {
   type ModelConfig,
 } from "./config.ts";
 
-export const PRESET_NAMES = ["tiny", "nano", "bench-1b", "flash-slice"] as const;
+export const PRESET_NAMES = ["tiny", "nano", "bench-32m", "bench-1b", "flash-slice"] as const;
 export type PresetName = (typeof PRESET_NAMES)[number];
 
 export interface Preset {
@@ -62,16 +63,29 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     }),
   },
   nano: {
-    description: "training on a laptop: 6 layers, 16 experts of which 2 run",
+    description: "the sizes of recipes/nano: 12 layers, 16 experts of which 2 run",
     numMtpHeads: 3,
     config: hybridConfig({
-      vocabSize: 512,
+      vocabSize: 4096,
+      hiddenSize: 160,
+      intermediateSize: 512,
+      contextLength: 8192,
+      numLayers: 12,
+      attention: { numHeads: 4, numKvHeads: { global: 1, sliding: 2 }, headDim: 48, window: 128 },
+      experts: { numExperts: 16, numExpertsPerToken: 2, intermediateSize: 96 },
+    }),
+  },
+  "bench-32m": {
+    description: "measurements of training: 12 layers, 16 experts of which 2 run, 32M parameters",
+    numMtpHeads: 3,
+    config: hybridConfig({
+      vocabSize: 4096,
       hiddenSize: 256,
-      intermediateSize: 256,
-      contextLength: 4096,
-      numLayers: 6,
+      intermediateSize: 1024,
+      contextLength: 8192,
+      numLayers: 12,
       attention: { numHeads: 4, numKvHeads: { global: 1, sliding: 2 }, headDim: 96, window: 128 },
-      experts: { numExperts: 16, numExpertsPerToken: 2, intermediateSize: 256 },
+      experts: { numExperts: 16, numExpertsPerToken: 2, intermediateSize: 192 },
     }),
   },
   "bench-1b": {

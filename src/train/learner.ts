@@ -41,7 +41,12 @@ export interface LearnerOptions {
   readonly weightDecay: number;
   /** Largest norm of all gradients together. */
   readonly clipNorm: number;
+  /** Called when a phase has been handed to the backend, in every step: for whoever takes times. */
+  readonly onPhase?: (phase: StepPhase) => void;
 }
+
+/** Gradients of the LM head are taken with the losses; `update` is everything after the gradients. */
+export type StepPhase = "forward" | "losses" | "backward" | "update";
 
 /** What may differ from step to step. */
 export interface StepSettings {
@@ -109,6 +114,7 @@ export class Learner implements Disposable {
     batches.forEach((batch, i) => {
       this.arena.clearGradients();
       const { normed, expertIds } = forward(this.#tape, this.arena, this.parameters, batch, this.options);
+      this.options.onPhase?.("forward");
       this.#balance = this.#balanceOf(batch, settings.balanceWeight / batches.length);
       const terms = heads.map((head) => {
         const weight = head === 0 ? 1 : settings.mtpWeight / numMtpHeads;
@@ -122,7 +128,9 @@ export class Learner implements Disposable {
       });
       const losses = addLosses(this.#tape, this.arena, this.parameters, terms);
       heads.forEach((head) => (sums[head]! += losses[head]!.reduce((sum, loss) => sum + loss, 0)));
+      this.options.onPhase?.("losses");
       this.#tape.backward();
+      this.options.onPhase?.("backward");
       this.#addLoads(loads, expertIds, batch.numTokens);
     });
     const means = heads.map((head) => sums[head]! / Math.max(1, counts[head]!));
@@ -136,6 +144,7 @@ export class Learner implements Disposable {
     this.#update(settings, norm > this.options.clipNorm ? this.options.clipNorm / norm : 1);
     this.#moveBias(loads, settings.biasRate);
     this.parameters.round();
+    this.options.onPhase?.("update");
     const maxViolation = loads.map((load) => Math.max(...load) / mean(load) - 1);
     return { ...losses, gradientNorm: norm, numZeros, maxViolation };
   }

@@ -91,7 +91,12 @@ describe("help and mistakes", () => {
     const { error } = JSON.parse(stderr) as { error: Record<string, unknown> };
     expect(error).toMatchObject({ code: "not_found", exitCode });
     expect(Object.keys(error)).toEqual(expect.arrayContaining(["message", "remedy"]));
-    expect((await run(["--debug", "inspect", "nowhere"])).stderr).toMatch(/\n\s+at /);
+    for (const args of [
+      ["--debug", "inspect", "nowhere"],
+      ["inspect", "nowhere", "--debug"],
+    ]) {
+      expect((await run(args)).stderr).toMatch(/\n\s+at /);
+    }
   });
 });
 
@@ -376,6 +381,41 @@ describe("bench and doctor", () => {
     const { exitCode, stderr } = await run(["bench", "tiny", "--contexts", "9999"]);
     expect(exitCode).toBe(2);
     expect(partsOf(stderr).remedy).toContain("--contexts");
+  });
+
+  test("bench train measures steps, their phases and their arithmetic", async () => {
+    const flags = ["--batch", "2", "--length", "32", "--rounds", "2", "--threads", "1"];
+    const result = await runJson(["bench", "train", "--preset", "tiny", ...flags]);
+    expect(result).toMatchObject({
+      model: { name: "tiny" },
+      settings: { batch: 2, length: 32, mtpHeads: 1, rounds: 2, precision: "f32", matrices: "adamw" },
+      machine: { backend: expect.stringContaining("1 thread") as string },
+    });
+    const { tokensPerSecond, milliseconds, arithmetic, memory } = result as Record<string, Record<string, number>>;
+    expect(Object.keys(milliseconds!)).toEqual(["step", "forward", "losses", "backward", "update"]);
+    for (const figures of [tokensPerSecond, milliseconds, arithmetic, memory]) {
+      for (const value of Object.values(figures!)) expect(value).toBeGreaterThan(0);
+    }
+  });
+
+  test("bench train takes a recipe, and refuses what no model has", async () => {
+    const recipe = fileURLToPath(new URL("../../recipes/pico/recipe.yaml", import.meta.url));
+    const flags = ["--batch", "1", "--length", "32", "--rounds", "1"];
+    const { stdout } = await run(["bench", "train", "--recipe", recipe, "--mtp-heads", "0", ...flags]);
+    expect(stdout).toMatch(/tokens\/s .*\narithmetic .*FLOP\/s, \d+ % of the/);
+    expect(stdout).toContain("1 × 32 random tokens, 0 MTP heads, f32, adamw");
+    const refusals = [
+      [["--recipe", recipe, "--preset", "tiny"], "cannot be used with"],
+      [["--mtp-heads", "4"], "expected 0 to 3, found 4"],
+      [["--batch", "0"], "must be positive, found 0"],
+      [["--preset", "tiny", "--length", "5000"], "context of 4096"],
+    ] as const;
+    for (const [args, message] of refusals) {
+      expect(await run(["bench", "train", ...args])).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining(message) as string,
+      });
+    }
   });
 
   test("doctor finds nothing broken", async () => {

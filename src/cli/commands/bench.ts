@@ -29,6 +29,7 @@ import {
   threadsOption,
 } from "../options.ts";
 import { Progress } from "../progress.ts";
+import { benchTrainCommand } from "./bench-train.ts";
 
 interface BenchFlags extends Omit<ModelFlags, "context"> {
   readonly contexts?: readonly number[];
@@ -49,6 +50,7 @@ export function benchCommand(cli: Cli): Command {
   return new Command("bench")
     .description("Measure how fast a checkpoint reads prompts and writes answers on this machine.")
     .argument("<model>", "a Hugging Face folder or a .gguf file")
+    .addCommand(benchTrainCommand(cli))
     .optionsGroup("What to measure:")
     .option(
       "--contexts <list>",
@@ -86,6 +88,7 @@ export function benchCommand(cli: Cli): Command {
           "mimo bench model.gguf --prompt-file book.txt --speculation 0,1,2,3",
           "What each draft depth gains on real text.",
         ],
+        ["mimo bench train --preset nano", "Steps of training instead; a folder called train is measured as ./train."],
       ),
     );
 }

@@ -1,0 +1,132 @@
+// From a plan to a reply: admits its choices, runs them, and sends what the renderer makes of their events, as a stream
+// or as a whole.
+//
+// However it ends — finished, failed, client gone — the request's `abort` is pulled last, so nothing of it runs on.
+
+import { AsyncQueue } from "../util/async-queue.ts";
+import { type MimoError, toMimoError } from "../util/errors.ts";
+import type { Place } from "./admission.ts";
+import { publicError } from "./errors.ts";
+import type { Frame, Renderer, ServerEvent } from "./render/renderer.ts";
+import type { ServerRequest } from "./route.ts";
+import { sseResponse } from "./sse.ts";
+
+/** One sequence of a reply, begun when it is iterated. */
+export type Choice = (signal: AbortSignal) => AsyncIterable<ServerEvent>;
+
+/** What an API makes of a request. */
+export interface Plan {
+  readonly choices: readonly Choice[];
+  readonly renderer: Renderer;
+  readonly stream: boolean;
+  /** What was left out of the request, as sentences; sent as a header. */
+  readonly warnings?: readonly string[];
+}
+
+interface ChoiceEvent {
+  readonly choice: number;
+  readonly event: ServerEvent;
+}
+
+/** Throws what goes wrong before the first byte of a reply; later failures are part of a stream. */
+export async function answer(request: ServerRequest, plan: Plan): Promise<Response> {
+  const { abort, server, log } = request;
+  const places = server.admission.admit(plan.choices.length, abort.signal);
+  // Also those of choices that never began.
+  const release = (): void =>
+    places.forEach((place) => void place.then((held) => held[Symbol.dispose]()).catch(() => {}));
+  abort.signal.addEventListener("abort", release, { once: true });
+  const headers = warningHeaders(plan.warnings ?? []);
+  try {
+    // A stream begins when its turn comes: until then it can still be refused with a status of its own.
+    if (plan.stream) await Promise.race(places);
+    const events = run(request, plan.choices, places);
+    if (plan.stream)
+      return sseResponse(
+        request,
+        frames(plan.renderer, events, (error) => logFailure(log, error)),
+        headers,
+      );
+    for await (const { choice, event } of events) plan.renderer.push(choice, event);
+    return Response.json(plan.renderer.whole(), { headers });
+  } catch (error) {
+    abort.abort();
+    throw error;
+  }
+}
+
+function warningHeaders(warnings: readonly string[]): Record<string, string> {
+  // Headers hold Latin letters only, and a client's own text must not end one.
+  const text = warnings.join(" ").replace(/[^ -~]/g, "?");
+  return text === "" ? {} : { "x-mimo-warning": text.slice(0, 1024) };
+}
+
+function logFailure(log: ServerRequest["log"], error: MimoError): void {
+  if (error.code !== "aborted") log.error({ err: error }, "the stream failed");
+}
+
+async function* frames(
+  renderer: Renderer,
+  events: AsyncIterable<ChoiceEvent>,
+  onFailure: (error: MimoError) => void,
+): AsyncGenerator<readonly Frame[]> {
+  try {
+    yield renderer.begin();
+    for await (const { choice, event } of events) yield renderer.push(choice, event);
+    yield renderer.end();
+  } catch (thrown) {
+    const error = toMimoError(thrown);
+    onFailure(error);
+    yield renderer.fail(publicError(error));
+  }
+}
+
+/** Events of all choices as they happen. Throws what the first failing one threw; the others are ended. */
+async function* run(
+  request: ServerRequest,
+  choices: readonly Choice[],
+  places: readonly Promise<Place>[],
+): AsyncGenerator<ChoiceEvent> {
+  const queue = new AsyncQueue<ChoiceEvent>();
+  let numOpen = choices.length;
+  for (const [i, choice] of choices.entries()) {
+    void runChoice(request, choice, places[i]!, (event) => queue.push({ choice: i, event }))
+      .catch((error: unknown) => queue.fail(error))
+      .finally(() => {
+        if (--numOpen === 0) queue.end();
+      });
+  }
+  try {
+    yield* queue;
+  } finally {
+    request.abort.abort();
+  }
+}
+
+async function runChoice(
+  { server, abort, log }: ServerRequest,
+  choice: Choice,
+  place: Promise<Place>,
+  push: (event: ServerEvent) => void,
+): Promise<void> {
+  const started = performance.now();
+  const elapsed = (): number => performance.now() - started;
+  using _held = await place;
+  const queueMs = elapsed();
+  let firstOutputMs: number | undefined;
+  for await (const event of choice(abort.signal)) {
+    if (event.type !== "progress" && event.type !== "prompt") firstOutputMs ??= elapsed();
+    if (event.type === "done") {
+      const { finishReason, usage } = event;
+      server.metrics.finished({ finishReason, usage, firstOutputMs, totalMs: elapsed(), queueMs });
+      const { promptTokens, cachedTokens, completionTokens, prefillMs, decodeMs } = usage;
+      const times = { queueMs: round(queueMs), prefillMs: round(prefillMs), decodeMs: round(decodeMs) };
+      log.info({ finishReason, promptTokens, cachedTokens, completionTokens, ...times }, "generated");
+    }
+    push(event);
+  }
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,74 @@
+// What a server is told, with every default and every limit in one place. Times are milliseconds, sizes bytes.
+
+export interface ServerOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Names, beside loopback's and the bound one, that a Host header may have. */
+  readonly allowedHosts: readonly string[];
+  /** Origins, beside the server's own, whose pages may call. */
+  readonly allowedOrigins: readonly string[];
+  /** What clients may call the model; the first is what replies say. */
+  readonly modelNames: readonly string[];
+  /** File of hashed API keys; undefined asks for none. */
+  readonly keyFile: string | undefined;
+  /** Sequences that run at once; choices beyond wait. */
+  readonly maxRunning: number;
+  /** Sequences that may wait; more are refused with 429. */
+  readonly maxQueue: number;
+  /** Longest wait before a request is refused with 429. */
+  readonly maxQueueMs: number;
+  readonly maxBodyBytes: number;
+  /** From the first byte of a request to the last of its body. */
+  readonly requestTimeoutMs: number;
+  readonly headerTimeoutMs: number;
+  /** Silence in a stream after which a comment keeps it alive. */
+  readonly pingMs: number;
+  /** How long a client may leave its stream unread before it counts as gone. */
+  readonly stallMs: number;
+  /** How long running requests may take to finish once the server stops. */
+  readonly drainMs: number;
+  /** Refuse fields that are not known instead of ignoring them. */
+  readonly strictFields: boolean;
+  readonly version: string;
+}
+
+export const DEFAULT_SERVER_OPTIONS = {
+  host: "127.0.0.1",
+  port: 9001,
+  allowedHosts: [],
+  allowedOrigins: [],
+  keyFile: undefined,
+  maxRunning: 8,
+  maxQueue: 256,
+  maxQueueMs: 60_000,
+  maxBodyBytes: 32 * 2 ** 20,
+  requestTimeoutMs: 120_000,
+  headerTimeoutMs: 10_000,
+  pingMs: 15_000,
+  stallMs: 60_000,
+  drainMs: 30_000,
+  strictFields: false,
+} as const satisfies Partial<ServerOptions>;
+
+/** Limits that keep one request from being another's problem. */
+export const LIMITS = {
+  headerBytes: 16_384,
+  jsonDepth: 64,
+  choices: 8,
+  topLogprobs: 20,
+  stops: 16,
+  stopLength: 256,
+  stopTokenIds: 256,
+  biasedTokens: 1024,
+  prompts: 256,
+  tools: 512,
+  schemaBytes: 262_144,
+  schemaDepth: 32,
+} as const;
+
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.has(host.toLowerCase());
+}

@@ -1,0 +1,159 @@
+// Chat Completions: each event becomes a delta; a stream sends it, the whole reply merges it.
+//
+// A call's first delta has its index, id, type and name, every later one its index and more of its arguments. Log-
+// probabilities go out with the next delta of their choice.
+
+import type { FinishReason, TokenAlternative, TokenLogprobs, Usage } from "../../api/events.ts";
+import { errorBody } from "../errors.ts";
+import { type Frame, type Renderer, type ReplyHeader, type TokenBytes, usageBody } from "./renderer.ts";
+import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
+
+export interface ChatReplyOptions extends Pick<TurnOptions, "hasTools"> {
+  readonly header: ReplyHeader;
+  readonly numChoices: number;
+  readonly includeUsage: boolean;
+  readonly callId: (choice: number, index: number) => string;
+  readonly tokenBytes: TokenBytes;
+}
+
+interface CallDelta {
+  readonly index: number;
+  readonly id?: string;
+  readonly type?: "function";
+  readonly function: { readonly name?: string; readonly arguments: string };
+}
+
+interface Delta {
+  readonly role?: "assistant";
+  readonly content?: string;
+  readonly reasoning_content?: string;
+  readonly tool_calls?: readonly CallDelta[];
+}
+
+interface Call {
+  readonly id: string;
+  readonly type: "function";
+  readonly function: { readonly name: string; arguments: string };
+}
+
+class Choice {
+  readonly turn: Turn;
+  usage: Usage | undefined;
+  #content = "";
+  #reasoning = "";
+  readonly #calls: Call[] = [];
+  readonly #logprobs: object[] = [];
+  #numSent = 0;
+  #finishReason: FinishReason | null = null;
+
+  constructor(turn: Turn) {
+    this.turn = turn;
+  }
+
+  /** Takes an event in, and gives what it changes; undefined where it waits for the next. */
+  apply(event: TurnEvent, tokenBytes: TokenBytes): { delta: Delta; finish_reason: FinishReason | null } | undefined {
+    const give = (delta: Delta) => ({ delta, finish_reason: this.#finishReason });
+    switch (event.type) {
+      case "text":
+        this.#content += event.text;
+        return give({ content: event.text });
+      case "reasoning":
+        this.#reasoning += event.text;
+        return give({ reasoning_content: event.text });
+      case "call": {
+        const { index, id, name } = event;
+        this.#calls.push({ id, type: "function", function: { name, arguments: "" } });
+        return give({ tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] });
+      }
+      case "arguments": {
+        const { index, json } = event;
+        this.#calls[index]!.function.arguments += json;
+        return give({ tool_calls: [{ index, function: { arguments: json } }] });
+      }
+      case "logprobs":
+        this.#logprobs.push(...event.tokens.map((token) => logprobBody(token, tokenBytes)));
+        return undefined;
+      case "call_end":
+        return undefined;
+      case "done":
+        this.usage = event.usage;
+        this.#finishReason = event.finishReason;
+        return give({});
+      default:
+        return event satisfies never;
+    }
+  }
+
+  /** Log-probabilities that have not been sent. */
+  takeLogprobs(): object | null {
+    const taken = this.#logprobs.slice(this.#numSent);
+    this.#numSent = this.#logprobs.length;
+    return taken.length > 0 ? { content: taken, refusal: null } : null;
+  }
+
+  whole(index: number): object {
+    const hasCalls = this.#calls.length > 0;
+    const message = {
+      role: "assistant",
+      content: this.#content === "" && hasCalls ? null : this.#content,
+      refusal: null,
+      ...(this.#reasoning === "" ? {} : { reasoning_content: this.#reasoning }),
+      ...(hasCalls ? { tool_calls: this.#calls } : {}),
+    };
+    const logprobs = this.#logprobs.length > 0 ? { content: this.#logprobs, refusal: null } : null;
+    return { index, message, logprobs, finish_reason: this.#finishReason };
+  }
+}
+
+export function chatRenderer(options: ChatReplyOptions): Renderer {
+  const { header, numChoices, includeUsage, hasTools, callId, tokenBytes } = options;
+  const choices = Array.from(
+    { length: numChoices },
+    (_, i) => new Choice(new Turn({ hasTools, callId: (index) => callId(i, index) })),
+  );
+  const usage = (): object => {
+    const usages = choices.flatMap((choice) => choice.usage ?? []);
+    return usageBody(usages, usages.slice(0, 1));
+  };
+  const { id, created, model } = header;
+  const chunk = (chunkChoices: readonly object[], usageField: object | null = null): Frame => ({
+    data: {
+      id,
+      object: "chat.completion.chunk",
+      created,
+      model,
+      choices: chunkChoices,
+      ...(includeUsage ? { usage: usageField } : {}),
+    },
+  });
+  return {
+    begin: () =>
+      choices.map((_, index) => chunk([{ index, delta: { role: "assistant" }, logprobs: null, finish_reason: null }])),
+    push: (index, event) => {
+      const choice = choices[index]!;
+      return choice.turn.push(event).flatMap((turnEvent) => {
+        const change = choice.apply(turnEvent, tokenBytes);
+        return change === undefined ? [] : [chunk([{ index, ...change, logprobs: choice.takeLogprobs() }])];
+      });
+    },
+    end: () => [...(includeUsage ? [chunk([], usage())] : []), { data: "[DONE]" }],
+    fail: (error) => [{ data: errorBody(error) }],
+    whole: () => ({
+      id,
+      object: "chat.completion",
+      created,
+      model,
+      choices: choices.map((choice, index) => choice.whole(index)),
+      usage: usage(),
+    }),
+  };
+}
+
+function logprobBody(token: TokenLogprobs, tokenBytes: TokenBytes): object {
+  const describe = ({ token: id, text, logprob }: TokenAlternative) => ({
+    token: text,
+    logprob,
+    bytes: [...tokenBytes(id)],
+  });
+  return { ...describe(token), top_logprobs: token.top.map(describe) };
+}

@@ -1,0 +1,54 @@
+// What a route is: a new one is an object in one of the lists of routes/, and needs nothing else.
+//
+// Paths are written without `/v1` and without a slash at the end; the app takes both spellings for the same.
+
+import type { IncomingMessage } from "node:http";
+import type { Logger } from "pino";
+import type { z } from "zod";
+import type { Mimo } from "../api/mimo.ts";
+import type { MimoError } from "../util/errors.ts";
+import type { Admission } from "./admission.ts";
+import type { KeyRing, Scope } from "./keys.ts";
+import type { Metrics } from "./metrics.ts";
+import type { ServerOptions } from "./options.ts";
+
+/** What all requests share. */
+export interface ServerContext {
+  readonly options: ServerOptions;
+  readonly admission: Admission;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Seconds since 1970. */
+  readonly startedAt: number;
+  /** Undefined where no keys are asked for. */
+  readonly keys: KeyRing | undefined;
+  /** The model. Throws `loading` until it is there and once the server stops, and what has ended the engine. */
+  readonly model: () => Mimo;
+}
+
+export interface ServerRequest {
+  readonly server: ServerContext;
+  readonly incoming: IncomingMessage;
+  /** Names the request in logs and in its reply; the client's own where it sent a sound one. */
+  readonly id: string;
+  /** The key it came with. Requests of one key reuse what was computed for each other, and share the machine evenly. */
+  readonly keyId: string | undefined;
+  /** Parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Aborted when the client goes away; aborting it ends the request's sequences. */
+  readonly abort: AbortController;
+  readonly log: Logger;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** What a key must allow; undefined is open to everyone. */
+  readonly scope: Scope | undefined;
+  /** One line for the OpenAPI document. */
+  readonly summary: string;
+  readonly body?: z.ZodType;
+  /** Body of a reply that reports an error; default: OpenAI's. */
+  readonly errorBody?: (error: MimoError, request: Pick<ServerRequest, "id">) => object;
+  readonly handle: (request: ServerRequest) => Response | Promise<Response>;
+}

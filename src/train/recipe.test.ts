@@ -1,0 +1,16 @@
+// The recipes that come along, as far as other parts rely on them.
+
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { hybridConfig, PRESETS } from "../model/presets.ts";
+import { parseRecipe } from "./recipe.ts";
+
+test("the preset nano has the sizes of recipes/nano", () => {
+  const path = "recipes/nano/recipe.yaml";
+  const { model, tokenizer, stages } = parseRecipe(
+    readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"),
+    path,
+  );
+  expect(hybridConfig({ ...model, vocabSize: tokenizer.vocabSize })).toEqual(PRESETS.nano.config);
+  expect(Math.max(...stages.map(({ mtp }) => mtp.heads))).toBe(PRESETS.nano.numMtpHeads);
+});
