@@ -1,6 +1,6 @@
 // Prefixes over a cache without a model: which rows a pass writes, whose memory is whose, and what is free.
 
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../backends/backend.ts";
 import { createReferenceBackend } from "../backends/reference/reference.ts";
 import { MimoError } from "../util/errors.ts";
@@ -150,12 +150,11 @@ describe("memory", () => {
     open({ snapshotBytes: 2 * ringBytes });
     for (const name of [1, 2, 3]) past(text(name, 20));
     expect(prefixes.stats()).toMatchObject({ snapshots: 2, snapshotBytes: 2 * ringBytes, evictedSnapshots: 1 });
-    const { alloc } = backend;
-    backend.alloc = () => {
+    const alloc = vi.spyOn(backend, "alloc").mockImplementation(() => {
       throw new MimoError("out_of_memory", "None is left.");
-    };
+    });
     past(text(4, 20));
-    backend.alloc = alloc;
+    alloc.mockRestore();
     expect(prefixes.stats()).toMatchObject({ snapshots: 1, blocks: 4 });
     expect(find(text(4, 20))).toMatchObject({ length: 20, from: 20 - MAX_REPLAY });
   });

@@ -3,18 +3,27 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { cpuBackendStatus } from "../../src/backends/cpu/addon.ts";
+import { createCpuBackend } from "../../src/backends/cpu/native.ts";
+import { createReferenceBackend } from "../../src/backends/reference/reference.ts";
 import type { Engine, EngineOptions } from "../../src/engine/engine.ts";
 import type { SequenceOutput, SequenceRequest } from "../../src/engine/sequence.ts";
 import { DEFAULT_SAMPLING } from "../../src/ops/sample/sample.ts";
 import { KV_DTYPES } from "../../src/tensor/dtype.ts";
 import { randomKey, randomUnit } from "../../src/util/random.ts";
 import { goldenCase } from "../golden/golden.ts";
-import { bits, evaluateAll, openEngine, request, runAll } from "../support.ts";
+import { bits, evaluateAll, openEngine, request, runAll, type TestEngine } from "../support.ts";
+
+/** On one thread: passes are small, and threads that wait for each other are slow on a busy machine. */
+function open(path: string, options: Partial<EngineOptions> = {}): TestEngine {
+  const { isAvailable } = cpuBackendStatus();
+  return openEngine(path, options, isAvailable ? createCpuBackend({ threads: 1 }) : createReferenceBackend());
+}
 
 // Window 16 and six sliding layers or fewer: a replay is at most 90 tokens.
 const SMALL = goldenCase("hf-bf16");
 const { layers, window } = (() => {
-  using opened = openEngine(SMALL.path);
+  using opened = open(SMALL.path);
   return opened.engine.runner.cache.geometry;
 })();
 const MAX_REPLAY = layers.filter(({ sliding }) => sliding).length * (window - 1);
@@ -54,8 +63,8 @@ class Pair implements Disposable {
   readonly options: Partial<SequenceRequest>;
 
   constructor(engine: Partial<EngineOptions>, options: Partial<SequenceRequest>) {
-    this.cached = openEngine(SMALL.path, { maxTokens: 4096, maxRows: 128, prefixCache: {}, ...engine });
-    this.plain = openEngine(SMALL.path, { ...engine, maxTokens: 2048, maxRows: 512, prefixCache: undefined });
+    this.cached = open(SMALL.path, { maxTokens: 4096, maxRows: 128, prefixCache: {}, ...engine });
+    this.plain = open(SMALL.path, { ...engine, maxTokens: 2048, maxRows: 512, prefixCache: undefined });
     this.options = { maxTokens: 20, topLogprobs: 2, ...options };
   }
 
@@ -117,8 +126,8 @@ describe.each(KV_DTYPES)("with a KV cache of %s", (kvDType) => {
 test("what a quantised model computed with rounded activations is reused bit for bit", () => {
   const { path, expected } = goldenCase("gguf-q4_k_m");
   const options = { activations: "int16", kvDType: "f16" } as const;
-  using cached = openEngine(path, { ...options, maxTokens: 1024, maxRows: 40, prefixCache: { snapshotBytes: 0 } });
-  using plain = openEngine(path, options);
+  using cached = open(path, { ...options, maxTokens: 1024, maxRows: 40, prefixCache: { snapshotBytes: 0 } });
+  using plain = open(path, options);
   const asked = { maxTokens: 16, topLogprobs: 2, sampling: SAMPLED };
   for (const [length, end] of [
     [200, 3],
@@ -133,7 +142,7 @@ test("what a quantised model computed with rounded activations is reused bit for
 });
 
 test("a namespace sees its own prefixes, and a request can do without", () => {
-  using opened = openEngine(SMALL.path, { maxTokens: 1024, prefixCache: { snapshotBytes: Infinity } });
+  using opened = open(SMALL.path, { maxTokens: 1024, prefixCache: { snapshotBytes: Infinity } });
   const { engine } = opened;
   const prompt = text(1, 100);
   const miss = (options: Partial<SequenceRequest>, asked = prompt): unknown => {
@@ -160,8 +169,8 @@ test("a namespace sees its own prefixes, and a request can do without", () => {
 });
 
 test("memory that is full of prefixes is there for whoever needs it", () => {
-  using opened = openEngine(SMALL.path, { maxTokens: 256, maxRows: 100, prefixCache: {} });
-  using plain = openEngine(SMALL.path, { maxTokens: 256 });
+  using opened = open(SMALL.path, { maxTokens: 256, maxRows: 100, prefixCache: {} });
+  using plain = open(SMALL.path, { maxTokens: 256 });
   const all = text(1, 255);
   const options = { maxTokens: 40, sampling: SAMPLED, speculation: 3 } as const;
   // A sequence that fills all blocks, one that begins with nearly all of it, and one with nothing of it.
@@ -195,9 +204,9 @@ const action = fc.oneof(
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
 test("any program of submissions, continuations, steps, aborts and clearings gives what an engine without a cache gives", () => {
-  using plain = openEngine(SMALL.path, { maxTokens: 1024 });
+  using plain = open(SMALL.path, { maxTokens: 1024 });
   const run = (snapshotBytes: number | undefined, program: readonly Action[]): void => {
-    using opened = openEngine(SMALL.path, {
+    using opened = open(SMALL.path, {
       maxTokens: 512,
       maxSequences: 3,
       maxRows: 40,
@@ -244,6 +253,6 @@ test("any program of submissions, continuations, steps, aborts and clearings giv
   };
   fc.assert(
     fc.property(fc.constantFrom(undefined, 0, 40_000), fc.array(action, { minLength: 4, maxLength: 30 }), run),
-    { numRuns: 30 },
+    { numRuns: 100 },
   );
 });
