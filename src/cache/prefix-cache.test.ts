@@ -98,6 +98,21 @@ describe("a sequence that begins with a match", () => {
     end(id, tokens, false);
   });
 
+  test("without a snapshot finds empty rings, not what another sequence left there", () => {
+    past(text(1, 100));
+    const { k } = cache.layers[1]!;
+    const values = new Float32Array(k.memory.byteLength / 4).fill(NaN);
+    backend.upload(k, new Uint8Array(values.buffer));
+    const id = prefixes.open(find(text(1, 70)));
+    const { tables } = cache.planRings([{ sequence: id, position: cache.length(id), count: 0 }]);
+    backend.download(k, new Uint8Array(values.buffer));
+    const places = values.length / 3;
+    expect([...values.subarray(tables[0]! * places, (tables[0]! + 1) * places)].every((value) => value === 0)).toBe(
+      true,
+    );
+    cache.release(id);
+  });
+
   test("uses a snapshot from above, as far as the slack of rings reaches back", () => {
     past(text(1, 60));
     for (const below of [1, RING_SLACK + 1]) {

@@ -28,7 +28,8 @@ export class Fairness {
 
   enter({ tenant }: Contender): void {
     const account = this.#accounts.get(tenant) ?? { served: 0, turns: 0, numActive: 0 };
-    if (account.numActive++ === 0) account.served = Math.max(account.served, this.#leastServed());
+    if (account.numActive === 0) account.served = Math.max(account.served, this.#leastServed());
+    account.numActive++;
     this.#accounts.set(tenant, account);
   }
 

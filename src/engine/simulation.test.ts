@@ -192,6 +192,16 @@ describe.each([
   );
 });
 
+test("memory that a running prompt has yet to take is not promised to another", () => {
+  using simulation = new Simulation({ blocks: 10, maxSequences: 4, maxRows: 32, prefixCache: undefined });
+  const random = new Randomness(9);
+  const [first, second] = [random.tokens(400), random.tokens(400)].map((prompt) => simulation.submit(prompt, {}));
+  while (first!.last?.finish === undefined) simulation.step();
+  expect(second!.firstRowsAt).toBeUndefined();
+  simulation.drain();
+  simulation.expectSound();
+});
+
 describe("fairness", () => {
   const options = { blocks: 64, maxSequences: 4, maxRows: 64, prefixCache: {} };
   const random = new Randomness(5);
