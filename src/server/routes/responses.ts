@@ -204,12 +204,14 @@ function echoOf(body: ResponsesBody): object {
     frequency_penalty: body.frequency_penalty ?? 0,
     text: { format: { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
-    tools: body.tools ?? [],
+    tools: (body.tools ?? []).map((tool) =>
+      tool.type === "function" ? { description: null, parameters: null, strict: null, ...tool } : tool,
+    ),
     truncation: "disabled",
     service_tier: "default",
-    safety_identifier: null,
-    prompt_cache_key: null,
-    user: null,
+    safety_identifier: body.safety_identifier ?? null,
+    prompt_cache_key: body.prompt_cache_key ?? null,
+    user: body.user ?? null,
   };
 }
 
