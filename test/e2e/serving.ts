@@ -74,9 +74,9 @@ async function readReply(response: Response): Promise<Reply> {
 /** Values of a stream's `data` lines. */
 export function framesOf(text: string): any[] {
   return text
-    .split("\n\n")
-    .filter((frame) => frame.startsWith("data: "))
-    .map((frame) => frame.slice("data: ".length))
+    .split("\n")
+    .filter((line) => line.startsWith("data: "))
+    .map((line) => line.slice("data: ".length))
     .filter((data) => data !== "[DONE]")
     .map((data) => JSON.parse(data) as unknown);
 }
@@ -171,6 +171,18 @@ export function scriptedModel(
     complete: answer,
   };
   return model as unknown as Mimo & { readonly calls: (AnswerOptions | CompleteOptions)[] };
+}
+
+/** Prompts that the model is given from now on, as text. */
+export function promptsOf(model: Mimo): string[] {
+  const prompts: string[] = [];
+  const encode = model.encodeChat.bind(model);
+  model.encodeChat = (request) => {
+    const encoded = encode(request);
+    prompts.push(encoded.prompt);
+    return encoded;
+  };
+  return prompts;
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
