@@ -204,6 +204,33 @@ describe("a scripted model", () => {
     expect(prompts.at(-1)).toContain("<|im_start|>assistant\n<think></think>B");
   });
 
+  test("what Codex sends is accepted", async () => {
+    const { status, text } = await serving.post("/v1/responses", {
+      model: "tiny",
+      instructions: "You are Codex.",
+      input: [
+        { type: "message", role: "developer", content: [{ type: "input_text", text: "Rules" }] },
+        { type: "message", role: "user", content: [{ type: "input_text", text: "Weather?" }] },
+      ],
+      tools: [WEATHER, { type: "custom", name: "apply_patch", format: { type: "grammar" } }],
+      tool_choice: "auto",
+      parallel_tool_calls: true,
+      reasoning: { effort: "medium", summary: "auto" },
+      store: false,
+      stream: true,
+      include: ["reasoning.encrypted_content"],
+      prompt_cache_key: "abc",
+      text: { verbosity: "low" },
+      client_metadata: { a: "b" },
+    });
+    expect(status).toBe(200);
+    const frames = framesOf(text);
+    for (const frame of frames) expect(misfit(RESPONSE_EVENT, frame)).toBeUndefined();
+    expect(frames.at(-1).response).toMatchObject({ prompt_cache_key: "abc", reasoning: { effort: "medium" } });
+    expect(frames.at(-1).response.output[0].encrypted_content).toMatch(/^[\w-]+\.[\w-]+$/);
+    expect(prompts.at(-1)).toMatch(/^<\|im_start\|>system\nYou are Codex\..*Rules.*Weather\?/s);
+  });
+
   test("tools of other types are left out, with a warning, and so are their items", async () => {
     const { status, headers, json } = await serving.post("/v1/responses", {
       input: [

@@ -191,7 +191,7 @@ function stringOf(value: unknown, path: string): string {
 function chatTool(tool: NonNullable<CountedBody["tools"]>[number]): Block {
   const { type = "custom", name, description, input_schema: parameters, strict } = tool;
   if (type !== "custom") return { type };
-  return { type: "function", function: { name, description, parameters, strict } };
+  return { type: "function", function: { name, description: description ?? undefined, parameters, strict } };
 }
 
 function chatChoice(choice: CountedBody["tool_choice"]): string | Block | undefined {
