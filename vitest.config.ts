@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const shared = { pool: "forks", testTimeout: 60_000, dangerouslyIgnoreUnhandledErrors: false } as const;
+const shared = { pool: "forks", testTimeout: 120_000, dangerouslyIgnoreUnhandledErrors: false } as const;
 
 export default defineConfig({
   test: {

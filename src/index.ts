@@ -3,7 +3,14 @@
 export { load, type LoadOptions } from "./api/load.ts";
 export { convertCheckpoint, type ConvertOptions, type ConvertResult } from "./convert/convert.ts";
 export { initCheckpoint, type InitOptions, type InitResult } from "./convert/init.ts";
-export { Mimo, type EvaluateOptions, type FetchStats, type Generation, type Matrix } from "./api/mimo.ts";
+export {
+  Mimo,
+  type EvaluateOptions,
+  type FetchStats,
+  type Generation,
+  type Matrix,
+  type PrefixCacheStats,
+} from "./api/mimo.ts";
 export type { AnswerOptions, ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
 export type {
   FinishReason,

@@ -56,7 +56,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "tensor/dtype.ts",
       "util",
     ],
-    types: ["engine", "backends", "ops/linear", "model/packing.ts"],
+    types: ["engine", "cache", "backends", "ops/linear", "model/packing.ts"],
     mustNotKnow: "the inside of the engine, or tensors",
   },
   convert: {

@@ -77,6 +77,8 @@ describe("load", () => {
     ["less than no memory for experts", { expertMemory: -1 }, "expertMemory"],
     ["memory for experts that is no number", { expertMemory: NaN }, "expertMemory"],
     ["no threads", { threads: 0 }, "threads"],
+    ["a prefix cache that is neither there nor not", { prefixCache: "yes" }, "prefixCache"],
+    ["less than no memory for snapshots", { snapshotMemory: -1 }, "snapshotMemory"],
   ])("refuses %s", async (_, options, param) => {
     await expect(load(checkpoint.path, options)).rejects.toMatchObject({
       name: "MimoError",
@@ -108,6 +110,46 @@ describe("load", () => {
     const loading = load(checkpoint.path, { signal: controller.signal });
     setTimeout(() => controller.abort(), 5);
     await expect(loading).rejects.toMatchObject({ code: "aborted" });
+  });
+});
+
+describe("the prefix cache", () => {
+  const prompt = Array.from({ length: 100 }, (_, i) => (i * 7) % 90);
+  const options = { prompt, maxTokens: 5, temperature: 0 };
+
+  test("spares a prompt that was seen, says so, and changes nothing", async () => {
+    await mimo.clearPrefixes();
+    const first = await mimo.generate(options);
+    expect(first.usage).toMatchObject({ cachedTokens: 0, replayedTokens: 0, cacheMiss: "cold" });
+    const again = await mimo.generate(options);
+    expect(again.tokens).toEqual(first.tokens);
+    expect(again.usage).toMatchObject({ promptTokens: 100, cachedTokens: 99, cacheMiss: "last token" });
+    const continued = await mimo.generate({ ...options, prompt: [...prompt, ...first.tokens, 65] });
+    expect(continued.usage).toMatchObject({ promptTokens: 106, cachedTokens: 104, cacheMiss: "cold" });
+    expect(await mimo.prefixCacheStats()).toMatchObject({ hits: expect.any(Number), blocks: 2 });
+  });
+
+  test("is left out by a request, kept apart by a namespace, and emptied", async () => {
+    // All of memory is four blocks.
+    const short = { ...options, prompt: prompt.slice(0, 40) };
+    const miss = async (other: Partial<CompleteOptions>): Promise<unknown> =>
+      (await mimo.generate({ ...short, ...other })).usage.cacheMiss;
+    await mimo.clearPrefixes();
+    expect(await miss({})).toBe("cold");
+    expect(await miss({ cache: false })).toBe("off");
+    expect(await miss({ cacheNamespace: "ann" })).toBe("other namespace");
+    expect(await miss({ cacheNamespace: "ann" })).toBe("last token");
+    await mimo.clearPrefixes("ann");
+    expect(await miss({})).toBe("last token");
+    await mimo.clearPrefixes();
+    expect(await miss({})).toBe("cold");
+  });
+
+  test("can be left out altogether", async () => {
+    await using plain = await load(checkpoint.path, { ...OPTIONS, prefixCache: false });
+    expect((await plain.generate(options)).usage.cacheMiss).toBe("off");
+    expect((await plain.generate(options)).usage).toMatchObject({ cachedTokens: 0, cacheMiss: "off" });
+    expect(await plain.prefixCacheStats()).toBeUndefined();
   });
 });
 
@@ -252,6 +294,9 @@ describe("stop strings", () => {
     const logprobs = tokens.map((token) => ({ token, logprob: -1, top: [] }));
     const stats: SequenceStats = {
       promptTokens: 1,
+      cachedTokens: 0,
+      replayedTokens: 0,
+      cacheMiss: "cold",
       decodeSteps: 1,
       accepted: [],
       drafts: [],
@@ -296,7 +341,9 @@ describe("tool calls", () => {
 
   async function scripted(maxToolCalls: number): Promise<GenerationEvent[]> {
     const tokenizer = Tokenizer.fromJson(...byteTokenizerFiles());
-    const stats = { promptTokens: 1, decodeSteps: 1, accepted: [], drafts: [], queueMs: 0, prefillMs: 0, decodeMs: 0 };
+    const cached = { cachedTokens: 0, replayedTokens: 0, cacheMiss: undefined };
+    const times = { queueMs: 0, prefillMs: 0, decodeMs: 0 };
+    const stats = { promptTokens: 1, ...cached, decodeSteps: 1, accepted: [], drafts: [], ...times };
     const outputs = async function* (): AsyncGenerator<SequenceOutput> {
       yield { id: 1, tokens: tokenizer.encodeWithSpecials(script), stats, finish: "length" };
     };
@@ -383,6 +430,11 @@ describe("log-probabilities", () => {
 describe("what a generation refuses", () => {
   test.each<[string, object, string]>([
     ["an unknown option", { temprature: 1 }, "temprature"],
+    ["a cache that is neither used nor not", { cache: 1 }, "cache"],
+    ["a namespace that is no text", { cacheNamespace: 5 }, "cacheNamespace"],
+    ["a namespace without end", { cacheNamespace: "x".repeat(1000) }, "cacheNamespace"],
+    ["a tenant that is no text", { tenant: {} }, "tenant"],
+    ["a fraction of a priority", { priority: 0.5 }, "priority"],
     ["no prompt", { prompt: undefined }, "prompt"],
     ["a prompt that is neither text nor ids", { prompt: 5 }, "prompt"],
     ["ids that are no numbers", { prompt: ["a"] }, "prompt"],

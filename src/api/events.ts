@@ -1,5 +1,6 @@
 // What a generation tells its reader, in order: progress of the prompt, pieces of output, and one `done` at the end.
 
+import type { CacheMiss } from "../cache/prefix-cache.ts";
 import type { OutputEvent } from "../tokenizer/output-parser.ts";
 import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/sequence.ts";
 
@@ -19,14 +20,19 @@ export interface TokenLogprobs extends TokenAlternative {
 /** Counts of tokens, and where the time went, in milliseconds. */
 export interface Usage {
   readonly promptTokens: number;
-  readonly completionTokens: number;
-  /** Of the prompt: tokens that needed no computing, because an earlier request had computed them. */
+  /** Prompt tokens that were not processed, because an earlier request had. */
   readonly cachedTokens: number;
+  /** Of the others, those that were processed again for the sliding layers alone. */
+  readonly replayedTokens: number;
+  /** Why no more was cached. "last token": everything was, but one token must run. Undefined for one that never ran. */
+  readonly cacheMiss: CacheMiss | undefined;
+  readonly completionTokens: number;
   /** Of the completion. */
   readonly reasoningTokens: number;
   readonly queueMs: number;
   readonly prefillMs: number;
   readonly decodeMs: number;
+  /** Of those that were processed. */
   readonly promptTokensPerSecond: number;
   readonly tokensPerSecond: number;
   readonly speculation: SpeculationUsage;
@@ -83,20 +89,22 @@ export interface UsageInput {
 }
 
 export function usageOf({ stats, completionTokens, reasoningTokens }: UsageInput): Usage {
-  const { promptTokens, queueMs, prefillMs, decodeMs, decodeSteps } = stats;
+  const { promptTokens, cachedTokens, replayedTokens, cacheMiss, queueMs, prefillMs, decodeMs, decodeSteps } = stats;
   const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
   const perSecond = (count: number, ms: number): number => (ms > 0 ? (1000 * count) / ms : 0);
   // The first token comes from the prefill step.
   const decoded = Math.max(0, completionTokens - 1);
   return {
     promptTokens,
+    cachedTokens,
+    replayedTokens,
+    cacheMiss,
     completionTokens,
-    cachedTokens: stats.cachedTokens ?? 0,
     reasoningTokens,
     queueMs,
     prefillMs,
     decodeMs,
-    promptTokensPerSecond: perSecond(promptTokens, prefillMs),
+    promptTokensPerSecond: perSecond(promptTokens - cachedTokens, prefillMs),
     tokensPerSecond: perSecond(decoded, decodeMs),
     speculation: {
       drafted: sum(stats.drafts),

@@ -43,6 +43,13 @@ export interface LoadOptions {
    * others are read when they are chosen. Infinity uses them in the mapped file. Default: what is free; with a number, experts are not packed.
    */
   readonly expertMemory?: number | undefined;
+  /** Keep what was computed for the requests that begin with it. Default true; results are the same. */
+  readonly prefixCache?: boolean | undefined;
+  /**
+   * Bytes of memory for the snapshots of sliding layers that prefixes are continued from. Where one is missing, a few
+   * tokens are processed again. Default: as much as the KV cache of global layers has.
+   */
+  readonly snapshotMemory?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Receives bytes of weights that are packed or read while loading. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -61,6 +68,8 @@ const LOAD_KEYS: readonly (keyof LoadOptions)[] = [
   "mtp",
   "packing",
   "expertMemory",
+  "prefixCache",
+  "snapshotMemory",
   "signal",
   "onProgress",
   "onWarning",
@@ -76,6 +85,15 @@ const LIMITS = { contextLength: 2 ** 28, maxSequences: 2 ** 12, chunkSize: 2 ** 
 export async function load(path: string, options: LoadOptions = {}): Promise<Mimo> {
   refuseUnknownKeys(options, LOAD_KEYS);
   checkChoices(options);
+  if (options.prefixCache !== undefined && typeof options.prefixCache !== "boolean") {
+    throw new MimoError(
+      "invalid_argument",
+      `prefixCache must be true or false, found ${String(options.prefixCache)}.`,
+      {
+        param: "prefixCache",
+      },
+    );
+  }
   const { contextLength, maxSequences = 8, chunkSize = 512, mtp = "parallel", signal } = options;
   const warn = options.onWarning ?? ((): void => {});
   const backend = options.backend ?? defaultBackend(warn);
@@ -88,7 +106,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       backend,
       threads: options.threads,
       packing: options.packing,
-      expertMemory: checkedExpertMemory(options.expertMemory),
+      expertMemory: checkedBytes("expertMemory", options),
       engine: {
         maxTokens: limited("contextLength", contextLength),
         maxSequences: limited("maxSequences", maxSequences),
@@ -97,6 +115,8 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
         activations: options.activations ?? "int16",
         mtpMode: mtp,
         numTokens: tokenizer?.numTokens,
+        prefixCache:
+          options.prefixCache === false ? undefined : { snapshotBytes: checkedBytes("snapshotMemory", options) },
       },
     },
     signal,
@@ -137,11 +157,10 @@ function checkChoices(options: LoadOptions): void {
   }
 }
 
-function checkedExpertMemory(bytes: number | undefined): number | undefined {
+function checkedBytes(param: "expertMemory" | "snapshotMemory", options: LoadOptions): number | undefined {
+  const bytes = options[param];
   if (bytes === undefined || bytes === Infinity || (Number.isSafeInteger(bytes) && bytes >= 0)) return bytes;
-  throw new MimoError("invalid_argument", `expertMemory must be a number of bytes or Infinity, found ${bytes}.`, {
-    param: "expertMemory",
-  });
+  throw new MimoError("invalid_argument", `${param} must be a number of bytes or Infinity, found ${bytes}.`, { param });
 }
 
 function limited<T extends number | undefined>(param: keyof typeof LIMITS, value: T): T {

@@ -2,6 +2,7 @@
 // logits and hidden states for those who want to look inside. The engine runs in a worker; the event loop stays free.
 
 import type { FetchStats } from "../backends/backend.ts";
+import type { PrefixCacheStats } from "../cache/prefix-cache.ts";
 import { EngineClient } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
@@ -26,7 +27,7 @@ import {
   toSequenceRequest,
 } from "./request.ts";
 
-export type { FetchStats };
+export type { FetchStats, PrefixCacheStats };
 
 /** A generation that has ended. */
 export interface Generation {
@@ -73,6 +74,16 @@ export class Mimo implements AsyncDisposable {
   /** Uses and reads of experts so far; undefined before the first answer, and where all weights are used in place. */
   get expertReads(): FetchStats | undefined {
     return this.#client.expertReads;
+  }
+
+  /** Hits, tokens saved and memory of the prefix cache; undefined where it is switched off. */
+  async prefixCacheStats(): Promise<PrefixCacheStats | undefined> {
+    return this.#client.prefixCacheStats();
+  }
+
+  /** Forgets what earlier requests computed, in one namespace or in all. */
+  async clearPrefixes(namespace?: string): Promise<void> {
+    await this.#client.clearPrefixes(namespace);
   }
 
   /** Why the engine ended; undefined while it runs. */

@@ -35,6 +35,14 @@ export interface GenerationOptions {
   readonly logprobs?: number | undefined;
   /** Tokens to draft per step with the MTP heads. Default "auto": the depth that measures fastest. */
   readonly speculation?: number | "auto" | undefined;
+  /** Begin with what earlier requests computed, and keep what this one does. The answer is the same. Default true. */
+  readonly cache?: boolean | undefined;
+  /** Requests of one namespace reuse each other's prefixes, no others. Default: one that all share. */
+  readonly cacheNamespace?: string | undefined;
+  /** On whose behalf: tenants get equal shares of the machine. Default: the namespace. */
+  readonly tenant?: string | undefined;
+  /** An integer, default 0: requests of a higher one run first, in the memory of lower ones if need be. */
+  readonly priority?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -71,6 +79,10 @@ const COMMON_KEYS = [
   "ignoreEos",
   "logprobs",
   "speculation",
+  "cache",
+  "cacheNamespace",
+  "tenant",
+  "priority",
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
 
@@ -81,6 +93,8 @@ export const COMPLETE_KEYS: readonly string[] = [...COMMON_KEYS, "prompt"];
 /** Limits that keep one request from being another's problem. */
 const MAX_LOGPROBS = 20;
 const MAX_STOPS = 16;
+const MAX_NAME = 256;
+const MAX_PRIORITY = 1000;
 
 /** Throws `invalid_argument` for a key that is not among `known`. */
 export function refuseUnknownKeys(options: object, known: readonly string[]): void {
@@ -116,6 +130,14 @@ export function toSequenceRequest(
   const stopTokens = [...(options.stopTokenIds ?? []), ...(options.ignoreEos === true ? [] : context.eosTokenIds)];
   for (const id of stopTokens) checkInteger("stopTokenIds", id, 0, Number.MAX_SAFE_INTEGER);
   checkStops(options.stop ?? []);
+  const { cache = true, cacheNamespace = "", priority = 0 } = options;
+  if (typeof cache !== "boolean") {
+    throw new MimoError("invalid_argument", `cache must be true or false, found ${String(cache)}.`, { param: "cache" });
+  }
+  const { tenant = cacheNamespace } = options;
+  checkName("cacheNamespace", cacheNamespace);
+  checkName("tenant", tenant);
+  checkInteger("priority", priority, -MAX_PRIORITY, MAX_PRIORITY);
   return {
     prompt,
     maxTokens,
@@ -123,7 +145,16 @@ export function toSequenceRequest(
     sampling: samplingOf(options, context),
     topLogprobs: options.logprobs,
     speculation,
+    cache,
+    cacheNamespace,
+    tenant,
+    priority,
   };
+}
+
+function checkName(param: "cacheNamespace" | "tenant", name: unknown): void {
+  if (typeof name === "string" && name.length <= MAX_NAME) return;
+  throw new MimoError("invalid_argument", `${param} must be text of at most ${MAX_NAME} characters.`, { param });
 }
 
 function checkStops(stop: unknown): void {

@@ -4,6 +4,15 @@
 
 import { assert } from "../util/assert.ts";
 
+/** Whoever holds blocks that nobody needs right now. */
+export interface BlockReclaimer {
+  readonly numReclaimable: number;
+  /** Frees up to `count` blocks. */
+  reclaim(count: number): void;
+  /** Every block it holds, once for each time. */
+  holds(): Iterable<number>;
+}
+
 export class BlockPool {
   readonly numBlocks: number;
   readonly #holders: Uint32Array;

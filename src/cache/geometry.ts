@@ -22,6 +22,11 @@ export interface CacheGeometry {
 
 /** Tokens in a block of a global layer. */
 export const BLOCK_TOKENS = 64;
+/** Blocks of so many tokens. */
+export function numBlocks(numTokens: number): number {
+  return Math.ceil(numTokens / BLOCK_TOKENS);
+}
+
 /** Places of a ring beyond its window: how many tokens can be written ahead and taken back. */
 export const RING_SLACK = 16;
 

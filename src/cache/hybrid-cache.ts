@@ -3,18 +3,20 @@
 // A sequence grows by reserve(n) → a forward pass writes n rows → commit(m ≤ n); rows beyond m are forgotten. Rings
 // keep window + slack places whatever the length, so a sequence can be taken back by the slack and no further.
 // Snapshots hold a sequence at one length: blocks are shared by reference count and copied before a shared one is
-// written; rings are copied whole. The cache knows positions and bytes; it does not know what tokens mean.
+// written; rings are copied whole. A sequence may begin where more of its global keys are known than its rings hold:
+// passes up to there rebuild the rings and write no global key. The cache does not know what tokens mean.
 
 import type { Backend } from "../backends/backend.ts";
-import { type KvBatch, NOT_STAGED } from "../ops/attention/kv-batch.ts";
+import type { KvBatch } from "../ops/attention/kv-batch.ts";
 import type { KvCache } from "../ops/kv-write/kv-write.ts";
 import type { KvDType } from "../tensor/dtype.ts";
-import { view } from "../tensor/tensor.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { type Tensor, tensorBytes } from "../tensor/tensor.ts";
 import { assert, defined } from "../util/assert.ts";
-import { BlockPool } from "./block-pool.ts";
+import { BlockPool, type BlockReclaimer } from "./block-pool.ts";
 import { BLOCK_TOKENS, type CacheGeometry, mtpGeometry, ringPlaces, RING_SLACK } from "./geometry.ts";
 import { KvMemory } from "./kv-memory.ts";
+import { planPaged, planRings } from "./kv-plan.ts";
+import { blockOf, SavedRings, type SlotPart, slotParts } from "./saved-rings.ts";
 
 export interface HybridCacheOptions {
   readonly dtype: KvDType;
@@ -40,8 +42,21 @@ interface CachedSequence {
   readonly blocks: number[];
   /** Committed tokens. */
   length: number;
+  /** Positions below it have their global keys, even where passes have yet to rebuild the rings. */
+  known: number;
   /** One past the highest position ever written to the rings: older places are overwritten. */
   written: number;
+}
+
+/** How a sequence begins that is not empty. */
+export interface SequenceStart {
+  /** Blocks of `known` tokens; the sequence becomes a holder of each. */
+  readonly blocks: readonly number[];
+  readonly known: number;
+  /** Where passes begin, at most `known`. */
+  readonly from: number;
+  /** Undefined: empty ones, so that passes before `known` see too little and must begin early enough. */
+  readonly rings: SavedRings | undefined;
 }
 
 export interface Snapshot extends Disposable {
@@ -51,8 +66,7 @@ export interface Snapshot extends Disposable {
 
 interface HeldSnapshot extends Snapshot {
   readonly blocks: readonly number[];
-  readonly written: number;
-  readonly rings: readonly { readonly source: Tensor; readonly copyTo: (slot: number) => Tensor }[];
+  readonly rings: SavedRings;
 }
 
 export class HybridCache implements Disposable {
@@ -66,6 +80,9 @@ export class HybridCache implements Disposable {
   readonly geometry: CacheGeometry;
   readonly #backend: Backend;
   readonly #memory: KvMemory;
+  /** Asked for blocks before any are refused. */
+  reclaimer: BlockReclaimer | undefined;
+  readonly #parts: readonly SlotPart[];
   readonly #blocks: BlockPool;
   readonly #slots: BlockPool;
   readonly #sequences = new Map<SequenceId, CachedSequence>();
@@ -80,7 +97,7 @@ export class HybridCache implements Disposable {
     this.#slots = new BlockPool(options.maxSequences);
     this.#memory = new KvMemory(backend, options.dtype);
     const places = ringPlaces(geometry);
-    const sliding = mtpGeometry(geometry);
+    const ring = mtpGeometry(geometry);
     try {
       this.layers = geometry.layers.map((layer) =>
         layer.sliding
@@ -88,18 +105,30 @@ export class HybridCache implements Disposable {
           : this.#memory.cache(layer, this.#blocks.numBlocks, BLOCK_TOKENS),
       );
       this.mtp = Array.from({ length: geometry.numMtpHeads }, () =>
-        this.#memory.cache(sliding, options.maxSequences, places),
+        this.#memory.cache(ring, options.maxSequences, places),
       );
-      this.stage = this.#memory.cache(sliding, 1, options.maxRows);
+      this.stage = this.#memory.cache(ring, 1, options.maxRows);
       this.hidden = this.#memory.floats([options.maxSequences * RING_SLACK, geometry.hiddenSize]);
+      const sliding = this.layers.filter((_, i) => geometry.layers[i]?.sliding === true);
+      this.#parts = slotParts([...sliding, ...this.mtp], this.hidden);
     } catch (error) {
       this.#memory[Symbol.dispose]();
       throw error;
     }
   }
 
+  /** Those that can be reclaimed included. */
   get numFreeTokens(): number {
-    return this.#blocks.numFree * BLOCK_TOKENS;
+    return this.numFreeBlocks * BLOCK_TOKENS;
+  }
+
+  get numFreeBlocks(): number {
+    return this.#blocks.numFree + (this.reclaimer?.numReclaimable ?? 0);
+  }
+
+  /** For holders of blocks beside sequences. */
+  get blockPool(): BlockPool {
+    return this.#blocks;
   }
 
   get numFreeSequences(): number {
@@ -109,25 +138,62 @@ export class HybridCache implements Disposable {
   /** A new, empty sequence. The caller has checked `numFreeSequences`. */
   open(): SequenceId {
     const id = this.#nextId++;
-    this.#sequences.set(id, { slot: this.#slots.take(), blocks: [], length: 0, written: 0 });
+    this.#sequences.set(id, { slot: this.#slots.take(), blocks: [], length: 0, known: 0, written: 0 });
     return id;
+  }
+
+  /** A new sequence that begins with what others have computed. The caller has checked `numFreeSequences`. */
+  openAt({ blocks, known, from, rings }: SequenceStart): SequenceId {
+    assert(from <= known && known <= blocks.length * BLOCK_TOKENS, `${known} known tokens, passes from ${from}`);
+    assert(rings === undefined || (from <= rings.length && from >= this.firstServed(rings)), "rings of another length");
+    const id = this.open();
+    const sequence = this.#sequence(id);
+    for (const block of blocks) this.#blocks.retain(block);
+    sequence.blocks.push(...blocks);
+    if (rings !== undefined) rings.copyTo(sequence.slot);
+    // What another sequence left there could be no number at all.
+    else if (from > 0) for (const part of this.#parts) this.#backend.clear(part(sequence.slot));
+    return (Object.assign(sequence, { length: from, known, written: rings?.written ?? from }), id);
   }
 
   length(id: SequenceId): number {
     return this.#sequence(id).length;
   }
 
+  /** The blocks of a sequence's tokens. */
+  blocks(id: SequenceId): readonly number[] {
+    return this.#sequence(id).blocks;
+  }
+
   /** Makes room for `count` more tokens; false, and nothing changed, where blocks are lacking. */
   reserve(id: SequenceId, count: number): boolean {
-    const sequence = this.#sequence(id);
-    const { blocks, length } = sequence;
-    const needed = Math.ceil((length + count) / BLOCK_TOKENS) - blocks.length;
-    const first = Math.floor(length / BLOCK_TOKENS);
+    const { blocks, length, known } = this.#sequence(id);
+    const needed = Math.max(0, Math.ceil((length + count) / BLOCK_TOKENS) - blocks.length);
+    const first = Math.floor(Math.max(length, known) / BLOCK_TOKENS);
     const shared = blocks.slice(first).filter((block) => this.#blocks.isShared(block)).length;
-    if (Math.max(0, needed) + shared > this.#blocks.numFree) return false;
+    if (!this.#makeFree(needed + shared)) return false;
     for (let i = first; i < blocks.length; i++) this.#ownBlock(blocks, i);
     for (let i = 0; i < needed; i++) blocks.push(this.#blocks.take());
     return true;
+  }
+
+  /** Holds another block of the very same keys in place of its own. */
+  replaceBlock(id: SequenceId, index: number, block: number): void {
+    const { blocks } = this.#sequence(id);
+    this.#blocks.retain(block);
+    this.#blocks.release(defined(blocks[index], "a block of the sequence"));
+    blocks[index] = block;
+  }
+
+  /** A copy of a block, held by the caller; undefined where none is free. */
+  copyBlock(block: number): number | undefined {
+    if (!this.#makeFree(1)) return undefined;
+    const copy = this.#blocks.take();
+    this.layers.forEach((cache, layer) => {
+      if (this.geometry.layers[layer]?.sliding === true) return;
+      for (const tensor of [cache.k, cache.v]) this.#backend.copy(blockOf(tensor, block), blockOf(tensor, copy));
+    });
+    return copy;
   }
 
   /** The first `count` rows written since the last commit become part of the sequence. */
@@ -144,10 +210,14 @@ export class HybridCache implements Disposable {
 
   /** How many committed tokens `rollback` can take back now. */
   maxRollback(id: SequenceId): number {
-    const { length, written } = this.#sequence(id);
-    // Every key that a query at the new end still sees must not have been overwritten.
+    const sequence = this.#sequence(id);
+    return Math.max(0, sequence.length - this.firstServed(sequence));
+  }
+
+  /** The shortest length at which rings still hold every key that a query there sees. */
+  firstServed({ written }: { readonly written: number }): number {
     const oldest = Math.max(0, written - ringPlaces(this.geometry));
-    return oldest === 0 ? length : Math.max(0, length - (oldest + this.geometry.window - 1));
+    return oldest === 0 ? 0 : oldest + this.geometry.window - 1;
   }
 
   release(id: SequenceId): void {
@@ -159,43 +229,22 @@ export class HybridCache implements Disposable {
 
   /** Where the rows of a trunk pass lie. Spans start at their sequence's length and are reserved. */
   plan(spans: readonly RowSpan[]): { readonly paged: KvBatch; readonly ring: KvBatch } {
-    const tables: number[] = [];
-    const segments: number[] = [];
-    const rows: number[] = [];
-    const slots: number[] = [];
-    spans.forEach((span, segment) => {
-      const { blocks, length } = this.#sequence(span.sequence);
-      assert(span.position === length, `a pass starts at ${span.position}, the sequence ends at ${length}`);
-      const used = Math.ceil((length + span.count) / BLOCK_TOKENS);
-      assert(used <= blocks.length, "a pass of rows that were not reserved");
-      segments.push(tables.length, used, NOT_STAGED, 0);
-      for (let i = 0; i < used; i++) tables.push(blocks[i]!);
-      for (let position = span.position; position < span.position + span.count; position++) {
-        rows.push(segment, position);
-        slots.push(blocks[Math.floor(position / BLOCK_TOKENS)]! * BLOCK_TOKENS + (position % BLOCK_TOKENS));
-      }
+    const paged = spans.map(({ sequence: id, position, count }) => {
+      const { blocks, length, known } = this.#sequence(id);
+      assert(position === length, `a pass starts at ${position}, the sequence ends at ${length}`);
+      return { blocks, position, count, known };
     });
-    return { paged: kvBatch(rows, segments, tables, slots), ring: this.planRings(spans) };
+    return { paged: planPaged(paged), ring: this.planRings(spans) };
   }
 
   /** Where rows lie in the rings of sliding layers or of one MTP head. */
   planRings(spans: readonly RowSpan[]): KvBatch {
-    const places = ringPlaces(this.geometry);
-    const tables: number[] = [];
-    const segments: number[] = [];
-    const rows: number[] = [];
-    const slots: number[] = [];
-    spans.forEach(({ sequence: id, position: first, count }, segment) => {
+    const rings = spans.map(({ sequence: id, position, count }) => {
       const sequence = this.#sequence(id);
-      segments.push(segment, 1, first, slots.length);
-      tables.push(sequence.slot);
-      for (let position = first; position < first + count; position++) {
-        rows.push(segment, position);
-        slots.push(position >= first + count - places ? sequence.slot * places + (position % places) : -1);
-      }
-      sequence.written = Math.max(sequence.written, first + count);
+      sequence.written = Math.max(sequence.written, position + count);
+      return { slot: sequence.slot, position, count };
     });
-    return kvBatch(rows, segments, tables, slots);
+    return planRings(rings, ringPlaces(this.geometry));
   }
 
   /** Row of `hidden` that keeps the hidden state of a position; the last RING_SLACK positions are kept. */
@@ -203,28 +252,32 @@ export class HybridCache implements Disposable {
     return this.#sequence(id).slot * RING_SLACK + (position % RING_SLACK);
   }
 
+  /** Bytes of one copy of a sequence's rings. */
+  get ringBytes(): number {
+    return this.#parts.reduce((sum, part) => sum + defined(tensorBytes(part(0).dtype, part(0).shape), "bytes"), 0);
+  }
+
+  /** A copy of a sequence's rings as they are now; the caller disposes it. Throws `out_of_memory`. */
+  saveRings(id: SequenceId): SavedRings {
+    const sequence = this.#sequence(id);
+    return new SavedRings(this.#backend, this.options.dtype, this.#parts, sequence.slot, sequence);
+  }
+
   /** The sequence as it is now. Costs one set of rings and shares the blocks. */
   snapshot(id: SequenceId): Snapshot {
-    const { blocks, length, written, slot } = this.#sequence(id);
-    const memory = new KvMemory(this.#backend, this.options.dtype);
-    const rings = this.#ringParts().map((part) => {
-      const source = part(slot);
-      const target = memory.like(source);
-      this.#backend.copy(source, target);
-      return { source: target, copyTo: part };
-    });
+    const { blocks, length } = this.#sequence(id);
+    const rings = this.saveRings(id);
     const kept = blocks.slice(0, Math.ceil(length / BLOCK_TOKENS));
     for (const block of kept) this.#blocks.retain(block);
     const held: HeldSnapshot = {
       length,
-      written,
       blocks: kept,
       rings,
-      byteLength: memory.byteLength,
+      byteLength: rings.byteLength,
       [Symbol.dispose]: () => {
         if (!this.#snapshots.delete(held)) return;
         for (const block of kept) this.#blocks.release(block);
-        memory[Symbol.dispose]();
+        rings[Symbol.dispose]();
       },
     };
     this.#snapshots.add(held);
@@ -235,16 +288,8 @@ export class HybridCache implements Disposable {
   restore(snapshot: Snapshot): SequenceId {
     const held = [...this.#snapshots].find((other) => other === snapshot);
     assert(held !== undefined, "the snapshot was disposed or belongs to another cache");
-    const id = this.open();
-    const sequence = this.#sequence(id);
-    for (const block of held.blocks) {
-      this.#blocks.retain(block);
-      sequence.blocks.push(block);
-    }
-    for (const ring of held.rings) this.#backend.copy(ring.source, ring.copyTo(sequence.slot));
-    sequence.length = held.length;
-    sequence.written = held.written;
-    return id;
+    const { blocks, length, rings } = held;
+    return this.openAt({ blocks, known: length, from: length, rings });
   }
 
   /** Throws on any disagreement between block counts and their holders. */
@@ -259,6 +304,7 @@ export class HybridCache implements Disposable {
       assert(sequence.length <= sequence.written, `sequence ${id} has rows that were never written`);
     }
     for (const snapshot of this.#snapshots) for (const block of snapshot.blocks) hold(holders, block);
+    for (const block of this.reclaimer?.holds() ?? []) hold(holders, block);
     this.#blocks.checkIntegrity(holders);
     this.#slots.checkIntegrity(slots);
   }
@@ -280,8 +326,11 @@ export class HybridCache implements Disposable {
       Math.max(0, length - this.geometry.window + 1) >= oldest,
       `the rings no longer hold the window before ${length}`,
     );
+    // Tokens that are taken back are replaced by others; those ahead of the rings stay as they are.
+    if (length < sequence.length) sequence.known = Math.min(sequence.known, length);
     sequence.length = length;
-    const keep = Math.ceil(length / BLOCK_TOKENS);
+    sequence.known = Math.max(sequence.known, length);
+    const keep = Math.ceil(sequence.known / BLOCK_TOKENS);
     for (const block of sequence.blocks.splice(keep)) this.#blocks.release(block);
   }
 
@@ -289,42 +338,13 @@ export class HybridCache implements Disposable {
   #ownBlock(blocks: number[], index: number): void {
     const block = blocks[index]!;
     if (!this.#blocks.isShared(block)) return;
-    const copy = this.#blocks.take();
-    this.layers.forEach((cache, layer) => {
-      if (this.geometry.layers[layer]?.sliding === true) return;
-      for (const tensor of [cache.k, cache.v]) this.#backend.copy(blockOf(tensor, block), blockOf(tensor, copy));
-    });
+    blocks[index] = defined(this.copyBlock(block), "a block that was counted");
     this.#blocks.release(block);
-    blocks[index] = copy;
   }
 
-  /** Every piece of memory that belongs to one slot, as a function of the slot. */
-  #ringParts(): ((slot: number) => Tensor)[] {
-    const rings = [...this.layers.filter((_, i) => this.geometry.layers[i]?.sliding === true), ...this.mtp];
-    const parts = rings.flatMap(({ k, v }) => [k, v]).map((tensor) => (slot: number) => blockOf(tensor, slot));
-    const { hiddenSize } = this.geometry;
-    const hidden = (slot: number): Tensor =>
-      view(this.hidden.memory, "f32", [RING_SLACK, hiddenSize], slot * RING_SLACK * hiddenSize * 4);
-    return [...parts, hidden];
+  #makeFree(count: number): boolean {
+    const lacking = count - this.#blocks.numFree;
+    if (lacking > 0) this.reclaimer?.reclaim(lacking);
+    return count <= this.#blocks.numFree;
   }
-}
-
-/** One block [1, G, places, width] of a cache tensor, which fills its memory. */
-function blockOf(cache: Tensor, block: number): Tensor {
-  const [blocks, ...rest] = cache.shape as [number, number, number, number];
-  return view(cache.memory, cache.dtype, [1, ...rest], (block * cache.memory.byteLength) / blocks);
-}
-
-function kvBatch(
-  rows: readonly number[],
-  segments: readonly number[],
-  tables: readonly number[],
-  slots: readonly number[],
-): KvBatch {
-  return {
-    rows: Int32Array.from(rows),
-    segments: Int32Array.from(segments),
-    tables: Int32Array.from(tables),
-    slots: Int32Array.from(slots),
-  };
 }

@@ -99,6 +99,7 @@ class AnswerView {
 export function describeUsage({
   completionTokens,
   promptTokens,
+  cachedTokens,
   tokensPerSecond,
   promptTokensPerSecond,
   speculation,
@@ -107,6 +108,6 @@ export function describeUsage({
     `${completionTokens} tokens`,
     `${significant(tokensPerSecond)} tokens/s`,
     ...(speculation.drafted > 0 ? [`${speculation.acceptLength.toFixed(2)} tokens per step`] : []),
-    `prompt ${promptTokens} tokens at ${significant(promptTokensPerSecond)} tokens/s`,
+    `prompt ${promptTokens} tokens${cachedTokens > 0 ? `, ${cachedTokens} of them cached,` : ""} at ${significant(promptTokensPerSecond)} tokens/s`,
   ].join(" · ");
 }

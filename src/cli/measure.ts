@@ -139,6 +139,8 @@ class RoundMeter {
       stopTokens: [],
       sampling: { ...DEFAULT_SAMPLING, temperature: 0 },
       speculation: this.#bench.speculation,
+      // Every round computes its prompts.
+      cache: false,
     };
     try {
       for await (const output of this.#client.submit(request, AbortSignal.any([signal, this.#done.signal]))) {

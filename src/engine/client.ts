@@ -7,11 +7,12 @@ import { Worker } from "node:worker_threads";
 import { abortedError, fromSerializedError, MimoError } from "../util/errors.ts";
 import { AsyncQueue } from "../util/async-queue.ts";
 import type { FetchStats } from "../backends/backend.ts";
+import type { PrefixCacheStats } from "../cache/prefix-cache.ts";
 import type { EvaluatedRows, EvaluateRequest } from "./evaluate.ts";
-import type { EngineInfo, FromWorker, ToWorker, WorkerOptions } from "./protocol.ts";
+import type { ClearedPrefixes, EngineInfo, FromWorker, ToWorker, WorkerOptions } from "./protocol.ts";
 import type { SequenceOutput, SequenceRequest } from "./sequence.ts";
 
-type Item = SequenceOutput | readonly EvaluatedRows[];
+type Item = SequenceOutput | readonly EvaluatedRows[] | { readonly prefixes: PrefixCacheStats | undefined };
 
 export class EngineClient {
   readonly info: EngineInfo;
@@ -71,6 +72,16 @@ export class EngineClient {
     }
   }
 
+  /** Counters of the prefix cache; undefined where there is none. */
+  async prefixCacheStats(): Promise<PrefixCacheStats | undefined> {
+    return this.#askPrefixes(undefined);
+  }
+
+  /** Forgets cached prefixes, those of one namespace or all; running sequences keep what they use. */
+  async clearPrefixes(namespace?: string): Promise<PrefixCacheStats | undefined> {
+    return this.#askPrefixes({ namespace });
+  }
+
   /** Uses and reads of experts in all steps so far; undefined before the first, and where all weights are used in place. */
   get expertReads(): FetchStats | undefined {
     return this.#expertReads;
@@ -112,6 +123,14 @@ export class EngineClient {
     }
   }
 
+  async #askPrefixes(clear: ClearedPrefixes | undefined): Promise<PrefixCacheStats | undefined> {
+    const id = this.#nextId++;
+    for await (const item of this.#request(id, { type: "prefixes", id, clear }, undefined)) {
+      return (item as { readonly prefixes: PrefixCacheStats | undefined }).prefixes;
+    }
+    return undefined;
+  }
+
   #post(message: ToWorker): void {
     this.#worker.postMessage(message);
   }
@@ -128,6 +147,9 @@ export class EngineClient {
       case "rows":
         this.#open.get(message.id)?.push(message.rows);
         if (message.done) this.#open.get(message.id)?.end();
+        break;
+      case "prefixes":
+        this.#open.get(message.id)?.push({ prefixes: message.stats });
         break;
       case "failed":
         if (message.id === undefined) this.#fail(fromSerializedError(message.error));

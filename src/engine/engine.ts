@@ -5,6 +5,7 @@
 
 import type { Backend, FetchStats } from "../backends/backend.ts";
 import { RING_SLACK } from "../cache/geometry.ts";
+import { PrefixCache, type PrefixCacheOptions, type PrefixCacheStats } from "../cache/prefix-cache.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Activations } from "../ops/linear/quantise-activations.ts";
 import type { BindOptions } from "../model/weight-binder.ts";
@@ -15,6 +16,7 @@ import { MimoError } from "../util/errors.ts";
 import { DraftDepth } from "./draft-depth.ts";
 import { type ExpertReads, readsSince } from "./expert-reads.ts";
 import { ModelRunner, type Sample, type SampleRequest } from "./model-runner.ts";
+import { PrefixReuse } from "./prefix-reuse.ts";
 import { type PlannedRows, Scheduler } from "./scheduler.ts";
 import { Sequence, type SequenceOutput, type SequenceRequest } from "./sequence.ts";
 import { type MtpMode, Speculator } from "./speculator.ts";
@@ -30,11 +32,15 @@ export interface EngineOptions extends BindOptions {
   readonly mtpMode: MtpMode;
   /** Tokens of the tokenizer; ids from here to the model's vocabulary size are padding. Default: all are real. */
   readonly numTokens?: number | undefined;
+  /** Undefined: no sequence reuses what another computed. */
+  readonly prefixCache?: PrefixCacheOptions | undefined;
 }
 
 export class Engine implements Disposable {
   readonly runner: ModelRunner;
   readonly options: EngineOptions;
+  readonly #prefixes: PrefixCache | undefined;
+  readonly #reuse: PrefixReuse;
   readonly #scheduler: Scheduler;
   readonly #speculator: Speculator;
   readonly #depths = new Map<number, DraftDepth>();
@@ -46,21 +52,15 @@ export class Engine implements Disposable {
     checkpoint: Checkpoint,
     options: EngineOptions,
     now: () => number = () => performance.now(),
+    runner: ModelRunner = createRunner(backend, checkpoint, options),
   ) {
     this.options = options;
     this.#now = now;
-    this.runner = new ModelRunner(backend, checkpoint, {
-      dtype: options.kvDType,
-      maxTokens: options.maxTokens,
-      maxSequences: options.maxSequences,
-      // An MTP pass takes at most RING_SLACK rows of each sequence.
-      maxRows: Math.max(options.maxRows, options.maxSequences * RING_SLACK),
-      activations: options.activations,
-      packing: options.packing,
-      onPacked: options.onPacked,
-      numTokens: options.numTokens,
-    });
-    this.#scheduler = new Scheduler(this.runner.cache, options);
+    this.runner = runner;
+    const { cache } = this.runner;
+    this.#prefixes = options.prefixCache && new PrefixCache(cache, options.prefixCache);
+    this.#reuse = new PrefixReuse(cache, this.#prefixes);
+    this.#scheduler = new Scheduler(cache, this.#reuse, options);
     this.#speculator = new Speculator(this.runner, options.mtpMode);
   }
 
@@ -75,7 +75,10 @@ export class Engine implements Disposable {
 
   /** Queues a sequence. Throws `context_length_exceeded` or `invalid_argument`; then nothing is queued. */
   submit(request: SequenceRequest): void {
-    const { prompt } = request;
+    const { prompt, priority = 0 } = request;
+    if (!Number.isInteger(priority)) {
+      throw new MimoError("invalid_argument", `priority must be an integer, found ${priority}.`, { param: "priority" });
+    }
     if (prompt.length === 0) throw new MimoError("invalid_argument", "The prompt has no tokens.", { param: "prompt" });
     const odd = prompt.find(
       (token) => !Number.isInteger(token) || token < 0 || token >= this.runner.model.config.vocabSize,
@@ -117,9 +120,9 @@ export class Engine implements Disposable {
     const hidden = this.runner.forward(planned);
     const samples = this.runner.sample(hidden, "trunk", sampleRequests(planned));
     const outputs = this.#verifyAll(planned, samples);
-    const verified = this.#now();
+    this.#speculate(planned, hidden, this.#now() - start);
+    this.#reuse.keepReached(planned);
     for (const { sequence } of planned) if (sequence.finish !== undefined) this.#scheduler.remove(sequence);
-    this.#speculate(planned, hidden, verified - start);
     this.#noteEnd(planned, this.#now() - start);
     return outputs;
   }
@@ -131,11 +134,28 @@ export class Engine implements Disposable {
     return total === undefined || before === undefined ? undefined : { total, lastStep: readsSince(total, before) };
   }
 
+  /** Undefined where there is no prefix cache. */
+  get prefixCacheStats(): PrefixCacheStats | undefined {
+    return this.#prefixes?.stats();
+  }
+
+  /** Memory that the prefix cache may come to take beside what is allocated. */
+  get snapshotBytes(): number {
+    return this.#prefixes?.snapshotBytes ?? 0;
+  }
+
+  /** Forgets the prefixes of a namespace, or all of them; running sequences keep what they use. */
+  clearPrefixes(namespace?: string): void {
+    this.#prefixes?.clear(namespace);
+  }
+
   checkIntegrity(): void {
     this.runner.cache.checkIntegrity();
+    this.#prefixes?.checkIntegrity();
   }
 
   [Symbol.dispose](): void {
+    this.#prefixes?.[Symbol.dispose]();
     this.runner[Symbol.dispose]();
   }
 
@@ -183,10 +203,14 @@ export class Engine implements Disposable {
 
   /** Drafts for the next step, and measures what verifying and drafting cost. */
   #speculate(planned: readonly PlannedRows[], hidden: Tensor, verifyMs: number): void {
-    const drafting = planned.filter(
-      ({ sequence }) => sequence.finish === undefined && sequence.request.speculation !== 0,
-    );
-    if (this.#speculator.maxDepth === 0 || drafting.length === 0) return;
+    const speculating = planned.filter(({ sequence }) => sequence.request.speculation !== 0);
+    if (this.#speculator.maxDepth === 0 || speculating.length === 0) return;
+    const drafting = speculating.filter(({ sequence }) => sequence.finish === undefined);
+    if (drafting.length === 0) {
+      // What has ended may be continued from the prefix cache.
+      if (this.#prefixes !== undefined) this.#speculator.absorb(planned, hidden);
+      return;
+    }
     const policy = this.#depthPolicy(drafting.length);
     const isFixed = drafting.some(({ sequence }) => sequence.request.speculation !== "auto");
     // Measured are steps in which all sequences do the same: verify drafts of the policy's depth, and draft.
@@ -246,6 +270,22 @@ export class Engine implements Disposable {
       } else sequence.stats.prefillMs += ms;
     }
   }
+}
+
+function createRunner(backend: Backend, checkpoint: Checkpoint, options: EngineOptions): ModelRunner {
+  const { kvDType: dtype, maxTokens, maxSequences, activations, packing, onPacked, numTokens } = options;
+  // An MTP pass takes at most RING_SLACK rows of each sequence.
+  const maxRows = Math.max(options.maxRows, maxSequences * RING_SLACK);
+  return new ModelRunner(backend, checkpoint, {
+    dtype,
+    maxTokens,
+    maxSequences,
+    maxRows,
+    activations,
+    packing,
+    onPacked,
+    numTokens,
+  });
 }
 
 /** What is asked of a plan's rows: of each sequence the last ones, as its drafts before them would have it. */

@@ -1,6 +1,7 @@
 // Messages between a client and the engine's worker. Plain data only; at most one message per step towards the client.
 
 import type { CacheSizes } from "../cache/geometry.ts";
+import type { PrefixCacheStats } from "../cache/prefix-cache.ts";
 import type { BackendName, FetchStats } from "../backends/backend.ts";
 import type { Packing } from "../model/packing.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -44,7 +45,14 @@ export type ToWorker =
   | { readonly type: "submit"; readonly request: SequenceRequest }
   | { readonly type: "abort"; readonly id: number }
   | { readonly type: "evaluate"; readonly id: number; readonly request: EvaluateRequest }
+  /** Counters of the prefix cache, after forgetting what `clear` says. */
+  | { readonly type: "prefixes"; readonly id: number; readonly clear?: ClearedPrefixes | undefined }
   | { readonly type: "close" };
+
+/** All prefixes, or those of one namespace. */
+export interface ClearedPrefixes {
+  readonly namespace: string | undefined;
+}
 
 export type FromWorker =
   | { readonly type: "ready"; readonly info: EngineInfo }
@@ -56,5 +64,6 @@ export type FromWorker =
       readonly expertReads?: FetchStats | undefined;
     }
   | { readonly type: "rows"; readonly id: number; readonly rows: readonly EvaluatedRows[]; readonly done: boolean }
+  | { readonly type: "prefixes"; readonly id: number; readonly stats: PrefixCacheStats | undefined }
   /** One request failed; without an id, the engine did, and with it every request. */
   | { readonly type: "failed"; readonly id?: number; readonly error: SerializedError };

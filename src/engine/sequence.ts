@@ -3,7 +3,9 @@
 // `tokens` holds prompt and output. The cache holds the keys of the first `cached` of them; the rest is pending. A
 // sequence whose only pending token is its last one decodes; one with more is prefilled first.
 
+import { RING_SLACK } from "../cache/geometry.ts";
 import type { SequenceId } from "../cache/hybrid-cache.ts";
+import type { CacheMiss } from "../cache/prefix-cache.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import { type TokenHistory, usesHistory } from "../ops/sample/penalties.ts";
 import type { RowSampling } from "../ops/sample/sample-rows.ts";
@@ -24,13 +26,28 @@ export interface SequenceRequest {
   readonly topLogprobs?: number | undefined;
   /** Drafted tokens per step: a number, or "auto" for the depth that measures fastest. */
   readonly speculation: number | "auto";
+  /** An integer, 0 unless given: sequences of a higher one run first, and take the memory of lower ones. */
+  readonly priority?: number | undefined;
+  /** Sequences of one namespace reuse each other's prefixes. Default: all that give none share one. */
+  readonly cacheNamespace?: string | undefined;
+  /** Whom rows are charged to; tenants get equal shares. Default: the namespace. */
+  readonly tenant?: string | undefined;
+  /** Whether to begin with what is cached, and to keep what is computed. Default true. */
+  readonly cache?: boolean | undefined;
 }
+
+/** What the MTP heads know of a sequence; what it stands for lies in its rings. */
+export type DraftingState = Pick<Sequence, "hidden" | "mtp">;
 
 /** Counters of one sequence; times in milliseconds. */
 export interface SequenceStats {
   promptTokens: number;
-  /** Prompt tokens that a prefix cache held; absent where there is none. */
-  cachedTokens?: number;
+  /** Prompt tokens that were not processed, because their keys were known. */
+  cachedTokens: number;
+  /** Tokens whose keys were known, processed again for the window of sliding layers. */
+  replayedTokens: number;
+  /** Why the first token that was processed had to be; undefined before the sequence starts. */
+  cacheMiss: CacheMiss | undefined;
   /** Steps in which the sequence decoded. */
   decodeSteps: number;
   /** accepted[k]: how often the draft of MTP head k was accepted. */
@@ -51,6 +68,10 @@ export interface PositionRange {
 
 const EMPTY_RANGE: PositionRange = { from: 0, to: 0 };
 
+function clip({ from, to }: PositionRange, end: number): PositionRange {
+  return from < Math.min(to, end) ? { from, to: Math.min(to, end) } : EMPTY_RANGE;
+}
+
 export class Sequence {
   readonly request: SequenceRequest;
   readonly tokens: number[];
@@ -69,6 +90,12 @@ export class Sequence {
   finish: FinishReason | undefined;
   /** Whether a step has run any of its rows. */
   hasStarted = false;
+  /** Order of arrival; the scheduler's. */
+  arrival = 0;
+  /** Length up to which its prefix is known to others or was kept for them. */
+  keptAt = 0;
+  /** Length at which it leaves a prefix that others share; a step ends there. 0: nowhere of note. */
+  branchAt = 0;
   readonly #stopTokens: ReadonlySet<number>;
   readonly #seen: Set<number>;
   readonly #counts = new Map<number, number>();
@@ -82,6 +109,9 @@ export class Sequence {
     this.#seen = new Set(request.prompt);
     this.stats = {
       promptTokens: request.prompt.length,
+      cachedTokens: 0,
+      replayedTokens: 0,
+      cacheMiss: undefined,
       decodeSteps: 0,
       accepted: Array.from({ length: numMtpHeads }, () => 0),
       drafts: Array.from({ length: numMtpHeads }, () => 0),
@@ -95,12 +125,35 @@ export class Sequence {
     return this.tokens.length - this.request.prompt.length;
   }
 
+  get priority(): number {
+    return this.request.priority ?? 0;
+  }
+
+  get namespace(): string {
+    return this.request.cacheNamespace ?? "";
+  }
+
+  get tenant(): string {
+    return this.request.tenant ?? this.namespace;
+  }
+
   /** Its place in the cache is taken away, and with it all that was computed there. */
   leaveCache(): void {
     this.cacheId = undefined;
     this.drafts = [];
     this.hidden = EMPTY_RANGE;
     this.mtp = this.mtp.map(() => EMPTY_RANGE);
+  }
+
+  get drafting(): DraftingState {
+    return { hidden: this.hidden, mtp: [...this.mtp] };
+  }
+
+  /** Begins at `from` with the rings of a sequence that shares `known` tokens with this one. */
+  resumeDrafting({ hidden, mtp }: DraftingState, { from, known }: { from: number; known: number }): void {
+    this.hidden = clip({ from: Math.max(hidden.from, hidden.to - RING_SLACK), to: hidden.to }, from);
+    // Head k read the token k + 1 places on, which may have been another one.
+    this.mtp = mtp.map((keys, k) => clip(keys, Math.min(from, known - 1 - k)));
   }
 
   /** Appends a sampled token and notes whether it ends the sequence. */

@@ -56,7 +56,8 @@ class EngineWorker {
     this.#engine = new Engine(this.#backend, this.#checkpoint, { ...options.engine, maxTokens, packing, onPacked });
     const warnings = placeWeights(this.#backend, this.#engine.runner.model.weights, {
       expertMemory: options.expertMemory,
-      availableBytes,
+      // Unlimited snapshots take what is left, as everything does.
+      availableBytes: availableBytes - (Number.isFinite(this.#engine.snapshotBytes) ? this.#engine.snapshotBytes : 0),
       onProgress: (read, of) => send({ type: "loading", done: read, total: of }),
     });
     send({ type: "ready", info: this.#info(performance.now() - started, warnings) });
@@ -73,6 +74,10 @@ class EngineWorker {
       case "evaluate":
         this.#evaluations.set(message.id, evaluate(this.#engine.runner, message.request));
         break;
+      case "prefixes":
+        if (message.clear !== undefined) this.#engine.clearPrefixes(message.clear.namespace);
+        send({ type: "prefixes", id: message.id, stats: this.#engine.prefixCacheStats });
+        return;
       case "close":
         this.#close();
         return;

@@ -372,6 +372,24 @@ describe("strangers", () => {
   });
 });
 
+test("what one key computed is reused for that key, and for no other", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mimo-keys-"));
+  const keyFile = join(folder, "keys.json");
+  const [ann, bob] = ["ann", "bob"].map((name) => createKey(keyFile, name, ["inference"]).secret);
+  await using guarded = await serveModel(mimo, { keyFile });
+  const body = { prompt: "A text that both of them send, long enough to be worth it.", max_tokens: 2, temperature: 0 };
+  const cached = async (secret: string | undefined): Promise<unknown> => {
+    const reply = await guarded.post("/v1/completions", body, { headers: { authorization: `Bearer ${secret}` } });
+    expect(reply.status).toBe(200);
+    return (reply.json as { usage: { prompt_tokens_details: { cached_tokens: number } } }).usage.prompt_tokens_details;
+  };
+  expect(await cached(ann)).toEqual({ cached_tokens: 0 });
+  expect(await cached(bob)).toEqual({ cached_tokens: 0 });
+  for (const secret of [ann, bob])
+    expect(await cached(secret)).toEqual({ cached_tokens: expect.toSatisfy((n) => n > 20) });
+  rmSync(folder, { recursive: true });
+});
+
 describe("crowds, and those who leave", () => {
   const gauge = async (name: string, from: Serving = serving): Promise<number> =>
     Number(new RegExp(`^mimo:${name}{.*} (\\d+)`, "m").exec((await from.get("/metrics")).text)?.[1]);

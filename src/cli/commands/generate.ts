@@ -171,7 +171,7 @@ async function readMessages(cli: Cli, path: string): Promise<readonly ChatMessag
 
 function describeAnswer(model: string, mimo: Mimo, { text, reasoning, toolCalls, logprobs, end }: Answer): object {
   if (end === undefined) throw abortedError();
-  const { promptTokens, completionTokens, reasoningTokens, speculation, ...timings } = end.usage;
+  const { queueMs, prefillMs, decodeMs, promptTokensPerSecond, tokensPerSecond, ...usage } = end.usage;
   return {
     model,
     backend: mimo.info.backend,
@@ -181,8 +181,8 @@ function describeAnswer(model: string, mimo: Mimo, { text, reasoning, toolCalls,
     seed: end.seed,
     toolCalls: toolCalls.map(({ call }) => call),
     finishReason: end.finishReason,
-    usage: { promptTokens, completionTokens, reasoningTokens, speculation },
-    timings: { loadMs: mimo.info.loadMs, ...timings },
+    usage,
+    timings: { loadMs: mimo.info.loadMs, queueMs, prefillMs, decodeMs, promptTokensPerSecond, tokensPerSecond },
     ...(logprobs.length > 0 ? { logprobs } : {}),
   };
 }

@@ -51,7 +51,7 @@ export function responsesRenderer(options: ResponsesReplyOptions): ResponsesRend
       reply.frame("response.in_progress", { response: body() }),
     ],
     push: (_, event) => reply.turn.push(event).flatMap((turnEvent) => reply.apply(turnEvent)),
-    end: () => [reply.frame(`response.${reply.status}`, { response: body() })],
+    end: () => [reply.frame(`response.${endingOf(reply.status)}`, { response: body() })],
     fail: (error) => {
       reply.fail(error);
       return [reply.frame("response.failed", { response: body() })];
@@ -193,7 +193,8 @@ class Reply {
     // Clients look for a message, even for one that says nothing.
     const opening = this.#items.length === 0 ? this.#open("message") : [];
     const frames = [...opening, ...this.#close(status)];
-    this.status = status;
+    // One that was cancelled at its very end stays so.
+    if (this.status === "in_progress") this.status = status;
     this.#usage = usage;
     this.#completedAt = this.#options.now();
     return frames;
@@ -217,6 +218,11 @@ class Reply {
     const encrypted = seal !== undefined && status !== "in_progress" ? { encrypted_content: seal(text) } : {};
     return { id, type, status, summary: [], content, ...encrypted };
   }
+}
+
+/** There is no event of its own for what was cancelled. */
+function endingOf(status: ResponseStatus): string {
+  return status === "cancelled" ? "failed" : status;
 }
 
 function deltaName({ type }: Item): string {

@@ -37,7 +37,10 @@ function planChat(request: ServerRequest, body: ChatBody): Plan {
     warnings,
     choices: names.map((callId, i) =>
       turnOf(request, conversation, {
-        generation: { ...generationOptions(body, i), maxTokens: body.max_completion_tokens ?? body.max_tokens },
+        generation: {
+          ...generationOptions(body, i, request.keyId),
+          maxTokens: body.max_completion_tokens ?? body.max_tokens,
+        },
         logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,
         parallelCalls: body.parallel_tool_calls,
         callId,

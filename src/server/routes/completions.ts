@@ -1,6 +1,7 @@
 // POST /completions: text or token ids and what follows them, with their own log-probabilities where they are echoed.
 
 import type { Mimo } from "../../api/mimo.ts";
+import type { GenerationOptions } from "../../api/request.ts";
 import { usageOf } from "../../api/events.ts";
 import { answer, type Choice, type Plan } from "../answer.ts";
 import { readBody } from "../body.ts";
@@ -26,7 +27,7 @@ export const completionsRoutes: readonly Route[] = [
   },
 ];
 
-function planCompletions({ server }: ServerRequest, body: CompletionsBody): Plan {
+function planCompletions({ server, keyId }: ServerRequest, body: CompletionsBody): Plan {
   const header = replyHeader(server, body.model, "cmpl-");
   const mimo = server.model();
   const prompts = promptsOf(body).map((prompt) => {
@@ -39,7 +40,9 @@ function planCompletions({ server }: ServerRequest, body: CompletionsBody): Plan
   const numChoices = body.n ?? 1;
   return {
     stream: body.stream === true,
-    choices: prompts.flatMap((ids) => Array.from({ length: numChoices }, (_, i) => choiceOf(mimo, body, ids, i))),
+    choices: prompts.flatMap((ids) =>
+      Array.from({ length: numChoices }, (_, i) => choiceOf(mimo, body, ids, generationOptions(body, i, keyId))),
+    ),
     renderer: completionsRenderer({
       header,
       numPrompts: prompts.length,
@@ -50,12 +53,11 @@ function planCompletions({ server }: ServerRequest, body: CompletionsBody): Plan
   };
 }
 
-function choiceOf(mimo: Mimo, body: CompletionsBody, ids: readonly number[], index: number): Choice {
+function choiceOf(mimo: Mimo, body: CompletionsBody, ids: readonly number[], options: GenerationOptions): Choice {
   const { logprobs, echo, max_tokens: maxTokens = DEFAULT_MAX_TOKENS } = body;
   return async function* (signal): AsyncGenerator<ServerEvent> {
     if (echo === true) yield await promptEvent(mimo, ids, logprobs, signal);
-    if (maxTokens > 0)
-      yield* mimo.complete({ ...generationOptions(body, index), prompt: ids, maxTokens, logprobs, signal });
+    if (maxTokens > 0) yield* mimo.complete({ ...options, prompt: ids, maxTokens, logprobs, signal });
     else yield promptAlone(ids);
   };
 }
@@ -79,6 +81,9 @@ async function promptEvent(
 function promptAlone(ids: readonly number[]): ServerEvent {
   const stats = {
     promptTokens: ids.length,
+    cachedTokens: 0,
+    replayedTokens: 0,
+    cacheMiss: undefined,
     decodeSteps: 0,
     accepted: [],
     drafts: [],

@@ -124,7 +124,7 @@ function planResponse(request: ServerRequest, body: ResponsesBody): Plan {
     now: () => Math.floor(Date.now() / 1000),
   });
   const turn = turnOf(request, conversation, {
-    generation: { ...generationOptions(body, 0), maxTokens: body.max_output_tokens },
+    generation: { ...generationOptions(body, 0, request.keyId), maxTokens: body.max_output_tokens },
     parallelCalls: body.parallel_tool_calls,
     callId,
   });

@@ -65,8 +65,8 @@ export const GENERATION_FIELDS = {
 
 export type GenerationFields = z.output<z.ZodObject<typeof GENERATION_FIELDS>>;
 
-/** The library's options for choice number `index` of a prompt. */
-export function generationOptions(body: GenerationFields, index: number): GenerationOptions {
+/** The library's options for choice number `index` of a prompt, of whoever has this key. */
+export function generationOptions(body: GenerationFields, index: number, keyId: string | undefined): GenerationOptions {
   const { seed, top_k: topK } = body;
   return {
     maxTokens: body.max_tokens,
@@ -83,6 +83,7 @@ export function generationOptions(body: GenerationFields, index: number): Genera
     stop: typeof body.stop === "string" ? [body.stop] : body.stop,
     stopTokenIds: body.stop_token_ids,
     ignoreEos: body.ignore_eos,
+    cacheNamespace: keyId,
   };
 }
 
