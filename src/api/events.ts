@@ -69,6 +69,8 @@ export type GenerationEvent =
   | {
       readonly type: "done";
       readonly finishReason: FinishReason;
+      /** The stop string that ended the output; undefined where none did. */
+      readonly stopString?: string | undefined;
       readonly usage: Usage;
       /** Generated ids, the last stop token included. */
       readonly tokens: readonly number[];

@@ -57,7 +57,7 @@ export async function* generationEvents(
       numToolCalls,
     );
     const usage = usageOf({ stats: output.stats, completionTokens: tokens.length, reasoningTokens });
-    yield { type: "done", finishReason, usage, tokens, seed: context.seed };
+    yield { type: "done", finishReason, stopString: text.stopString, usage, tokens, seed: context.seed };
     return;
   }
 }
@@ -67,6 +67,8 @@ class TextPipeline {
   reasoningTokens = 0;
   /** Calls that name a function, and so can be answered. */
   numToolCalls = 0;
+  /** The stop string that was found. */
+  stopString: string | undefined;
   readonly #context: GenerationContext;
   readonly #parser: Pick<OutputParser, "push" | "finish">;
   readonly #stops: StopStrings;
@@ -111,6 +113,7 @@ class TextPipeline {
         this.#inReasoning = false;
         const { text, stop } = this.#stops.push(event.text);
         if (text !== "") yield { type: "text", text };
+        this.stopString = stop;
         this.#stopped = stop !== undefined;
         return;
       }

@@ -7,20 +7,29 @@ import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Context, Hono } from "hono";
 import { MimoError, toMimoError } from "../util/errors.ts";
-import { errorBody, errorHeaders, publicError } from "./errors.ts";
+import { errorHeaders, OPENAI_ERRORS, publicError } from "./errors.ts";
 import { checkHost, checkKey, originHeaders, PREFLIGHT_HEADERS, requestId } from "./guard.ts";
 import type { Route, ServerContext, ServerRequest } from "./route.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { completionsRoutes } from "./routes/completions.ts";
+import { messagesRoutes } from "./routes/messages.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { operationRoutes } from "./routes/operation.ts";
+import { responsesRoutes } from "./routes/responses.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 
 export interface AppEnvironment {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
 }
 
-const INFERENCE_ROUTES = [...chatRoutes, ...completionsRoutes, ...modelRoutes, ...tokenRoutes];
+const INFERENCE_ROUTES = [
+  ...chatRoutes,
+  ...completionsRoutes,
+  ...responsesRoutes,
+  ...messagesRoutes,
+  ...modelRoutes,
+  ...tokenRoutes,
+];
 const ROUTES: readonly Route[] = [...INFERENCE_ROUTES, ...operationRoutes(INFERENCE_ROUTES)];
 
 export function createApp(server: ServerContext): Hono<AppEnvironment> {
@@ -37,12 +46,14 @@ function canonicalPath(url: string): string {
 
 /** What answers where no route does. */
 function strayRoute(c: Context<AppEnvironment>): Route {
-  const methods = ROUTES.filter(({ path }) => patternOf(path).test(c.req.path)).map(({ method }) => method);
+  const routes = ROUTES.filter(({ path }) => patternOf(path).test(c.req.path));
+  const methods = routes.map(({ method }) => method);
   return {
     method: "GET",
     path: "*",
     scope: undefined,
     summary: "",
+    errors: routes[0]?.errors ?? OPENAI_ERRORS,
     handle: () => {
       if (methods.length === 0)
         throw new MimoError("not_found", "There is nothing at this path; /openapi.json lists what there is.");
@@ -72,6 +83,8 @@ async function dispatch(server: ServerContext, c: Context<AppEnvironment>, route
   const request: ServerRequest = { server, incoming, id, keyId: undefined, params: c.req.param(), abort, log };
   watchConnection(request, outgoing, route);
   c.header("x-request-id", id);
+  // Anthropic's name for the same.
+  c.header("request-id", id);
   try {
     checkHost(headers, server.options);
     for (const [name, value] of Object.entries(originHeaders(headers, server.options))) c.header(name, value);
@@ -106,8 +119,9 @@ function errorResponse(request: ServerRequest, route: Route, thrown: unknown): R
   if (error.status >= 500 && error.code !== "loading" && error.code !== "not_implemented")
     request.log.error({ err: thrown }, "the request failed");
   const shown = publicError(error);
-  return Response.json(route.errorBody?.(shown, request) ?? errorBody(shown), {
-    status: shown.status,
+  const { body, status } = route.errors ?? OPENAI_ERRORS;
+  return Response.json(body(shown, request.id), {
+    status: status(shown),
     headers: errorHeaders(shown, request.server.admission.retryAfterSeconds),
   });
 }

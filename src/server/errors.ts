@@ -20,6 +20,40 @@ export interface ErrorBody {
   };
 }
 
+/** How an API tells of errors. */
+export interface ErrorDialect {
+  /** What the OpenAPI document calls their form, and that form as JSON Schema. */
+  readonly name: string;
+  readonly schema: object;
+  readonly status: (error: MimoError) => number;
+  /** Gets an error that may be told, and the name of the request. */
+  readonly body: (error: MimoError, requestId: string) => object;
+}
+
+const ERROR_SCHEMA = {
+  type: "object",
+  required: ["error"],
+  properties: {
+    error: {
+      type: "object",
+      required: ["message", "type", "param", "code"],
+      properties: {
+        message: { type: "string" },
+        type: { type: "string" },
+        param: { type: ["string", "null"] },
+        code: { type: ["string", "null"] },
+      },
+    },
+  },
+} as const;
+
+export const OPENAI_ERRORS: ErrorDialect = {
+  name: "Error",
+  schema: ERROR_SCHEMA,
+  status: ({ status }) => status,
+  body: errorBody,
+};
+
 /** What of a failure is told to the client. */
 export function publicError(thrown: unknown): MimoError {
   const error = toMimoError(thrown);
@@ -48,6 +82,18 @@ function fieldName(param: string | undefined): string | null {
   return (
     param?.replace(/^[a-z]+(?:[A-Z][a-z]+)+$/, (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)) ?? null
   );
+}
+
+/** What `make` gives; its errors name fields by `rename`, as the client spelled them. */
+export function inFieldNames<T>(rename: (field: string) => string, make: () => T): T {
+  try {
+    return make();
+  } catch (thrown) {
+    if (!(thrown instanceof MimoError) || thrown.param === undefined) throw thrown;
+    const { code, message, param, cause } = thrown;
+    const named = rename(param);
+    throw new MimoError(code, message.replaceAll(param, named), { param: named, cause });
+  }
 }
 
 export function invalid(param: string, problem: string): MimoError {

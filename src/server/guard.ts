@@ -38,14 +38,14 @@ export function originHeaders(
     throw new MimoError("permission_denied", "Pages of this origin may not call this server.");
   return {
     "access-control-allow-origin": origin,
-    "access-control-expose-headers": "x-request-id, retry-after",
+    "access-control-expose-headers": "x-request-id, request-id, retry-after",
     vary: "origin",
   };
 }
 
 /** What a browser asks before a page's request. */
 export const PREFLIGHT_HEADERS = {
-  "access-control-allow-methods": "GET, POST, OPTIONS",
+  "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
   "access-control-allow-headers":
     "authorization, content-type, x-api-key, x-request-id, anthropic-version, anthropic-beta",
   "access-control-max-age": "600",

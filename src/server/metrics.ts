@@ -56,6 +56,14 @@ export class Metrics {
     this.#counters.aborted(1);
   }
 
+  reasoningRestored(numTurns: number): void {
+    this.#counters.reasoningRestored(numTurns);
+  }
+
+  reasoningMissing(numTurns: number): void {
+    this.#counters.reasoningMissing(numTurns);
+  }
+
   finished({ finishReason, usage, firstOutputMs, totalMs, queueMs }: FinishedChoice): void {
     const { speculation } = usage;
     this.#counters.success(1, { finished_reason: finishReason });
@@ -111,6 +119,8 @@ const COUNTERS = {
   prompt: { name: "prompt_tokens_total", help: "Tokens of prompts." },
   generation: { name: "generation_tokens_total", help: "Tokens that were generated." },
   reasoning: { name: "reasoning_tokens_total", help: "Generated tokens that were reasoning." },
+  reasoningRestored: { name: "reasoning_restored_total", help: "Tool turns whose dropped reasoning was put back." },
+  reasoningMissing: { name: "reasoning_missing_total", help: "Tool turns that came without their reasoning." },
   cacheQueries: { name: "prefix_cache_queries", help: "Prompt tokens looked up in the prefix cache." },
   cacheHits: { name: "prefix_cache_hits", help: "Prompt tokens found in the prefix cache." },
   draftTokens: { name: "spec_decode_num_draft_tokens_total", help: "Tokens drafted by MTP heads." },

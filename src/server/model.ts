@@ -8,8 +8,8 @@ import type { ReplyHeader } from "./render/renderer.ts";
 import type { ServerContext } from "./route.ts";
 
 /** Something like `chatcmpl-4f…`, which nobody guesses. */
-export function replyId(prefix: string): string {
-  return `${prefix}-${randomBytes(12).toString("hex")}`;
+export function freshId(prefix: string): string {
+  return prefix + randomBytes(12).toString("hex");
 }
 
 /** What goes on every frame of a reply to a request for `model`. Throws `model_not_found`. */
@@ -19,7 +19,7 @@ export function replyHeader(
   prefix: string,
 ): ReplyHeader {
   return {
-    id: replyId(prefix),
+    id: freshId(prefix),
     created: Math.floor(Date.now() / 1000),
     model: modelName(server.options, model),
   };

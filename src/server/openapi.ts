@@ -1,24 +1,8 @@
 // The OpenAPI document, made of the routes themselves: it cannot say what they do not.
 
 import { z } from "zod";
+import { OPENAI_ERRORS } from "./errors.ts";
 import type { Route } from "./route.ts";
-
-const ERROR_SCHEMA = {
-  type: "object",
-  required: ["error"],
-  properties: {
-    error: {
-      type: "object",
-      required: ["message", "type", "param", "code"],
-      properties: {
-        message: { type: "string" },
-        type: { type: "string" },
-        param: { type: ["string", "null"] },
-        code: { type: ["string", "null"] },
-      },
-    },
-  },
-} as const;
 
 export function openApiDocument(routes: readonly Route[], version: string): object {
   const paths: Record<string, Record<string, object>> = {};
@@ -32,13 +16,15 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
     servers: [{ url: "/v1" }, { url: "/" }],
     paths,
     components: {
-      schemas: { Error: ERROR_SCHEMA },
+      schemas: Object.fromEntries(
+        [OPENAI_ERRORS, ...routes.flatMap(({ errors }) => errors ?? [])].map(({ name, schema }) => [name, schema]),
+      ),
       securitySchemes: { key: { type: "http", scheme: "bearer" } },
     },
   };
 }
 
-function operation({ path, summary, scope, body }: Route): object {
+function operation({ path, summary, scope, body, errors = OPENAI_ERRORS }: Route): object {
   const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     name,
     in: "path",
@@ -47,7 +33,7 @@ function operation({ path, summary, scope, body }: Route): object {
   }));
   const error = {
     description: "Error",
-    content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+    content: { "application/json": { schema: { $ref: `#/components/schemas/${errors.name}` } } },
   };
   return {
     summary,

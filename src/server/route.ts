@@ -6,9 +6,10 @@ import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Mimo } from "../api/mimo.ts";
-import type { MimoError } from "../util/errors.ts";
 import type { Admission } from "./admission.ts";
+import type { ErrorDialect } from "./errors.ts";
 import type { KeyRing, Scope } from "./keys.ts";
+import type { Memory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ServerOptions } from "./options.ts";
 
@@ -17,6 +18,7 @@ export interface ServerContext {
   readonly options: ServerOptions;
   readonly admission: Admission;
   readonly metrics: Metrics;
+  readonly memory: Memory;
   readonly log: Logger;
   /** Seconds since 1970. */
   readonly startedAt: number;
@@ -41,14 +43,14 @@ export interface ServerRequest {
 }
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   /** What a key must allow; undefined is open to everyone. */
   readonly scope: Scope | undefined;
   /** One line for the OpenAPI document. */
   readonly summary: string;
   readonly body?: z.ZodType;
-  /** Body of a reply that reports an error; default: OpenAI's. */
-  readonly errorBody?: (error: MimoError, request: Pick<ServerRequest, "id">) => object;
+  /** How errors are told; default: as OpenAI does. */
+  readonly errors?: ErrorDialect;
   readonly handle: (request: ServerRequest) => Response | Promise<Response>;
 }

@@ -12,6 +12,7 @@ import { Admission } from "./admission.ts";
 import { createApp } from "./app.ts";
 import { errorBody } from "./errors.ts";
 import { KeyRing } from "./keys.ts";
+import { Memory } from "./memory.ts";
 import { Metrics } from "./metrics.ts";
 import { isLoopback, LIMITS, type ServerOptions } from "./options.ts";
 
@@ -44,7 +45,8 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
     return mimo;
   };
   const startedAt = Math.floor(Date.now() / 1000);
-  const app = createApp({ options, admission, metrics, log, keys, model, startedAt });
+  const memory = new Memory();
+  const app = createApp({ options, admission, metrics, memory, log, keys, model, startedAt });
   const http = createHttpServer(options, app.fetch.bind(app));
   await listen(http, options);
   return {

@@ -16,17 +16,41 @@ beforeAll(async () => {
 });
 afterAll(() => serving[Symbol.asyncDispose]());
 
-const PATHS = ["/chat/completions", "/completions", "/tokenize", "/detokenize", "/apply-template"];
 const USUAL: Readonly<Record<string, object>> = {
   "/chat/completions": { messages: [{ role: "user", content: "Hi" }] },
   "/completions": { prompt: "Hi" },
+  "/responses": { input: "Hi" },
+  "/responses/input_tokens": { input: "Hi" },
+  "/messages": { messages: [{ role: "user", content: "Hi" }] },
+  "/messages/count_tokens": { messages: [{ role: "user", content: "Hi" }] },
   "/tokenize": { prompt: "Hi" },
   "/detokenize": { tokens: [65] },
   "/apply-template": { messages: [{ role: "user", content: "Hi" }] },
 };
 
+const PATHS = Object.keys(USUAL);
+
+/** The schema of a route's errors. */
+const errorSchemaOf = (path: string): object => {
+  const { $ref } = document.paths[path].post.responses.default.content["application/json"].schema;
+  return document.components.schemas[$ref.split("/").at(-1)];
+};
+
 /** The schema of a route's body. */
 const schemaOf = (path: string): any => document.paths[path].post.requestBody.content["application/json"].schema;
+
+/** Items and blocks, sound and odd. */
+const ITEMS: readonly object[] = [
+  { type: "reasoning", content: [{ type: "reasoning_text", text: "so" }], encrypted_content: "x.y" },
+  { type: "reasoning", summary: 5 },
+  { type: "function_call", call_id: "a", name: "f", arguments: "{}" },
+  { type: "function_call", call_id: 5, arguments: "[" },
+  { type: "function_call_output", call_id: "a", output: [{ type: "input_text", text: "x" }] },
+  { role: "assistant", content: [{ type: "tool_use", id: "a", name: "f", input: {} }] },
+  { role: "assistant", content: [{ type: "thinking" }, { type: "redacted_thinking" }, { type: "text", text: "x" }] },
+  { role: "user", content: [{ type: "tool_result", tool_use_id: "a", content: [{ type: "text" }] }] },
+  { type: "custom", name: "f", input_schema: {} },
+];
 
 const odd = fc.oneof(
   { depthSize: "small" },
@@ -53,20 +77,27 @@ const odd = fc.oneof(
       type: "function",
     },
   ),
-  fc.array(fc.constantFrom<unknown>({ role: "user", content: "x" }, { role: "tool", content: [] }, 5, "a", null), {
-    maxLength: 3,
-  }),
+  fc.array(
+    fc.constantFrom<unknown>({ role: "user", content: "x" }, { role: "tool", content: [] }, ...ITEMS, 5, "a", null),
+    {
+      maxLength: 3,
+    },
+  ),
 );
 
 /** A usual request in which some known fields, and some unknown ones, have odd values. */
 function requestTo(path: string): fc.Arbitrary<object> {
   const fields = fc.constantFrom(...Object.keys(schemaOf(path).properties), "constructor", "audio", "unheard");
-  return fc.dictionary(fields, odd, { maxKeys: 4 }).map((body) => ({ ...USUAL[path], max_tokens: 2, ...body }));
+  return fc.dictionary(fields, odd, { maxKeys: 4 }).map((body) => ({
+    ...USUAL[path],
+    [path.startsWith("/responses") ? "max_output_tokens" : "max_tokens"]: 2,
+    ...body,
+  }));
 }
 
 test("any request gets an answer", async () => {
-  const isError = ajv.compile(document.components.schemas.Error);
   for (const path of PATHS) {
+    const isError = ajv.compile(errorSchemaOf(path));
     const isBody = ajv.compile(schemaOf(path));
     let numAccepted = 0;
     await fc.assert(

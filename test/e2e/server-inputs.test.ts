@@ -330,7 +330,7 @@ describe("strangers", () => {
     const preflight = await raw({ method: "OPTIONS", path: CHAT, headers: { host, origin: `http://${host}` } });
     expect([preflight.status, preflight.headers.get("access-control-allow-methods")]).toEqual([
       204,
-      "GET, POST, OPTIONS",
+      "GET, POST, DELETE, OPTIONS",
     ]);
   });
 

@@ -9,6 +9,7 @@ import type { Mimo } from "../../src/api/mimo.ts";
 import type { AnswerOptions, CompleteOptions } from "../../src/api/request.ts";
 import { initCheckpoint } from "../../src/convert/init.ts";
 import type { SequenceOutput, SequenceStats } from "../../src/engine/sequence.ts";
+import { createKey } from "../../src/server/keys.ts";
 import { createLog } from "../../src/server/log.ts";
 import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../../src/server/options.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
@@ -74,9 +75,9 @@ async function readReply(response: Response): Promise<Reply> {
 /** Values of a stream's `data` lines. */
 export function framesOf(text: string): any[] {
   return text
-    .split("\n\n")
-    .filter((frame) => frame.startsWith("data: "))
-    .map((frame) => frame.slice("data: ".length))
+    .split("\n")
+    .filter((line) => line.startsWith("data: "))
+    .map((line) => line.slice("data: ".length))
     .filter((data) => data !== "[DONE]")
     .map((data) => JSON.parse(data) as unknown);
 }
@@ -173,6 +174,45 @@ export function scriptedModel(
     complete: answer,
   };
   return model as unknown as Mimo & { readonly calls: (AnswerOptions | CompleteOptions)[] };
+}
+
+export interface Keys extends Disposable {
+  readonly path: string;
+  /** Of two keys that may both ask for answers. */
+  readonly secrets: readonly [string, string];
+}
+
+export function twoKeys(): Keys {
+  const folder = mkdtempSync(join(tmpdir(), "mimo-keys-"));
+  const path = join(folder, "keys.json");
+  const secretOf = (name: string): string => createKey(path, name, ["inference"]).secret;
+  return {
+    path,
+    secrets: [secretOf("a"), secretOf("b")],
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** Prompts that the model is given from now on, as text. */
+export function promptsOf(model: Mimo): string[] {
+  const prompts: string[] = [];
+  const encode = model.encodeChat.bind(model);
+  model.encodeChat = (request) => {
+    const encoded = encode(request);
+    prompts.push(encoded.prompt);
+    return encoded;
+  };
+  return prompts;
+}
+
+/** What a call that must fail throws. */
+export async function failureOf(call: PromiseLike<unknown>): Promise<any> {
+  try {
+    await call;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("The call was accepted.");
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -14,7 +14,12 @@ export type TurnEvent =
   /** `isWhole`: the JSON is closed; otherwise the call was cut off, or malformed. */
   | { readonly type: "call_end"; readonly index: number; readonly isWhole: boolean }
   | { readonly type: "logprobs"; readonly tokens: readonly TokenLogprobs[] }
-  | { readonly type: "done"; readonly finishReason: FinishReason; readonly usage: Usage };
+  | {
+      readonly type: "done";
+      readonly finishReason: FinishReason;
+      readonly stopString: string | undefined;
+      readonly usage: Usage;
+    };
 
 export interface TurnOptions {
   readonly hasTools: boolean;
@@ -58,10 +63,9 @@ export class Turn {
         return text === "" ? [] : [{ type: "text", text }];
       }
       case "done": {
-        const { finishReason, usage } = event;
-        return [
-          { type: "done", finishReason: finishReason === "tool_calls" && !hasTools ? "stop" : finishReason, usage },
-        ];
+        const { stopString, usage } = event;
+        const finishReason = event.finishReason === "tool_calls" && !hasTools ? "stop" : event.finishReason;
+        return [{ type: "done", finishReason, stopString, usage }];
       }
       case "progress":
       case "prompt":

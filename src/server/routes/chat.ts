@@ -1,17 +1,14 @@
 // POST /chat/completions.
 
-import type { Mimo } from "../../api/mimo.ts";
 import { answer, type Plan } from "../answer.ts";
 import { readBody } from "../body.ts";
+import { callNames, encodeConversation, turnOf } from "../conversation.ts";
 import { invalid } from "../errors.ts";
-import { checkPromptLength, replyHeader, replyId } from "../model.ts";
+import { checkPromptLength, replyHeader } from "../model.ts";
 import { chatRenderer } from "../render/render-chat.ts";
 import type { Route, ServerRequest } from "../route.ts";
 import { CHAT, type ChatBody, chatPrompt, refusePromises } from "../schema/chat.ts";
 import { generationOptions } from "../schema/fields.ts";
-
-/** As the model card has it for agents, where the request does not say. */
-const TOOL_TEMPERATURE = 0.3;
 
 export const chatRoutes: readonly Route[] = [
   {
@@ -28,47 +25,34 @@ export const chatRoutes: readonly Route[] = [
 ];
 
 function planChat(request: ServerRequest, body: ChatBody): Plan {
-  const header = replyHeader(request.server, body.model, "chatcmpl");
+  const header = replyHeader(request.server, body.model, "chatcmpl-");
   refusePromises(body);
   if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true) throw invalid("top_logprobs", "needs logprobs: true.");
-  const { request: conversation, mayCall, warnings } = chatPrompt(body);
-  const mimo = request.server.model();
-  const prompt = mimo.encodeChat(conversation);
+  const conversation = encodeConversation(request, chatPrompt(body));
+  const { mimo, chat, prompt, warnings } = conversation;
   checkPromptLength(mimo, prompt.ids.length, "messages");
-  const numChoices = body.n ?? 1;
-  const { tools } = conversation;
-  const options = {
-    tools,
-    maxToolCalls: body.parallel_tool_calls === false ? 1 : undefined,
-    logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,
-  };
+  const names = Array.from({ length: body.n ?? 1 }, () => callNames("call_"));
   return {
     stream: body.stream === true,
     warnings,
-    choices: Array.from({ length: numChoices }, (_, i) => (signal: AbortSignal) => {
-      const generation = generationOptions(body, i, request.keyId);
-      return mimo.answer(prompt, {
-        ...generation,
-        ...options,
-        maxTokens: body.max_completion_tokens ?? body.max_tokens,
-        temperature: body.temperature ?? (mayCall ? TOOL_TEMPERATURE : undefined),
-        logitBias: tools.length > 0 && !mayCall ? { ...generation.logitBias, ...callBias(mimo) } : generation.logitBias,
-        signal,
-      });
-    }),
+    choices: names.map((callId, i) =>
+      turnOf(request, conversation, {
+        generation: {
+          ...generationOptions(body, i, request.keyId),
+          maxTokens: body.max_completion_tokens ?? body.max_tokens,
+        },
+        logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,
+        parallelCalls: body.parallel_tool_calls,
+        callId,
+      }),
+    ),
     renderer: chatRenderer({
       header,
-      numChoices,
-      hasTools: mayCall,
+      numChoices: names.length,
+      hasTools: chat.mayCall,
       includeUsage: body.stream_options?.include_usage === true,
-      callId: () => replyId("call"),
+      callId: (choice, index) => names[choice]!(index),
       tokenBytes: (id) => mimo.tokenizer.tokenBytes(id),
     }),
   };
-}
-
-/** Keeps the model from writing calls, with the prompt as it is: what was computed of it stays of use. */
-function callBias({ tokenizer }: Mimo): Readonly<Record<number, number>> {
-  const id = tokenizer.addedTokenId("<tool_call>");
-  return id === undefined ? {} : { [id]: -100 };
 }

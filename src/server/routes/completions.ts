@@ -28,7 +28,7 @@ export const completionsRoutes: readonly Route[] = [
 ];
 
 function planCompletions({ server, keyId }: ServerRequest, body: CompletionsBody): Plan {
-  const header = replyHeader(server, body.model, "cmpl");
+  const header = replyHeader(server, body.model, "cmpl-");
   const mimo = server.model();
   const prompts = promptsOf(body).map((prompt) => {
     const ids = typeof prompt === "string" ? mimo.tokenizer.encode(prompt) : prompt;

@@ -1,0 +1,87 @@
+// The next turn of a conversation, whichever API asks for it: its prompt, its options, and what is remembered of it.
+
+import type { Mimo } from "../api/mimo.ts";
+import type { AnswerOptions, GenerationOptions } from "../api/request.ts";
+import type { EncodedChat } from "../tokenizer/chat.ts";
+import type { Choice } from "./answer.ts";
+import { freshId } from "./model.ts";
+import { rememberReasoning, restoreReasoning } from "./reasoning.ts";
+import type { ServerRequest } from "./route.ts";
+import type { ChatPrompt } from "./schema/chat.ts";
+
+/** As the model card has it for agents, where the request does not say. */
+const TOOL_TEMPERATURE = 0.3;
+
+export interface Conversation {
+  readonly mimo: Mimo;
+  readonly chat: ChatPrompt;
+  readonly prompt: EncodedChat;
+  /** Of the request, and of what could not be put back. */
+  readonly warnings: readonly string[];
+}
+
+/** Whose memory a request reads and fills. */
+export function ownerOf({ keyId }: ServerRequest): string {
+  return keyId ?? "";
+}
+
+/** Throws what a template makes of the messages. */
+export function encodeConversation(request: ServerRequest, chat: ChatPrompt): Conversation {
+  const { memory, metrics } = request.server;
+  const mimo = request.server.model();
+  const { messages, numRestored, numMissing } = restoreReasoning(chat.request.messages, (id) =>
+    memory.reasoning.get(ownerOf(request), id),
+  );
+  // Without thinking there was none to be dropped.
+  const isMissed = numMissing > 0 && chat.request.thinking === true;
+  metrics.reasoningRestored(numRestored);
+  if (isMissed) metrics.reasoningMissing(numMissing);
+  const missing = `${numMissing} turns with tool calls came without their reasoning; send it back.`;
+  return {
+    mimo,
+    chat,
+    prompt: mimo.encodeChat({ ...chat.request, messages }),
+    warnings: [...chat.warnings, ...(isMissed ? [missing] : [])],
+  };
+}
+
+/** Names of one choice's calls, made as they are asked for. */
+export function callNames(prefix: string): (index: number) => string {
+  const names: string[] = [];
+  return (index) => (names[index] ??= freshId(prefix));
+}
+
+export interface TurnOptions {
+  readonly generation: GenerationOptions;
+  readonly logprobs?: number | undefined;
+  /** Whether there may be several calls; they may where this is left out. */
+  readonly parallelCalls: boolean | undefined;
+  readonly callId: (index: number) => string;
+}
+
+/** One answer. */
+export function turnOf(request: ServerRequest, conversation: Conversation, turn: TurnOptions): Choice {
+  const { mimo, chat, prompt } = conversation;
+  const { generation, logprobs, parallelCalls, callId } = turn;
+  const { tools } = chat.request;
+  const options: AnswerOptions = {
+    ...generation,
+    tools,
+    maxToolCalls: parallelCalls === false ? 1 : undefined,
+    logprobs,
+    temperature: generation.temperature ?? (chat.mayCall ? TOOL_TEMPERATURE : undefined),
+    logitBias:
+      tools.length > 0 && !chat.mayCall ? { ...generation.logitBias, ...callBias(mimo) } : generation.logitBias,
+  };
+  const { reasoning } = request.server.memory;
+  return (signal) =>
+    rememberReasoning(mimo.answer(prompt, { ...options, signal }), (index, text) =>
+      reasoning.set(ownerOf(request), callId(index), text),
+    );
+}
+
+/** Keeps the model from writing calls, with the prompt as it is: what was computed of it stays of use. */
+function callBias({ tokenizer }: Mimo): Readonly<Record<number, number>> {
+  const id = tokenizer.addedTokenId("<tool_call>");
+  return id === undefined ? {} : { [id]: -100 };
+}
