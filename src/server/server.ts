@@ -14,6 +14,7 @@ import { errorBody } from "./errors.ts";
 import { KeyRing } from "./keys.ts";
 import { Metrics } from "./metrics.ts";
 import { isLoopback, LIMITS, type ServerOptions } from "./options.ts";
+import { Ledger } from "./usage/ledger.ts";
 
 export interface RunningServer {
   readonly url: string;
@@ -44,7 +45,8 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
     return mimo;
   };
   const startedAt = Math.floor(Date.now() / 1000);
-  const app = createApp({ options, admission, metrics, log, keys, model, startedAt });
+  const ledger = new Ledger({ path: options.usageFile, flushMs: options.usageFlushMs, log });
+  const app = createApp({ options, admission, metrics, ledger, log, keys, model, startedAt });
   const http = createHttpServer(options, app.fetch.bind(app));
   await listen(http, options);
   return {
@@ -54,6 +56,7 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
       isStopping = true;
       admission.refuseWaiting(new MimoError("loading", "The server is stopping."));
       await close(http, options.drainMs);
+      await ledger.close();
     },
   };
 }

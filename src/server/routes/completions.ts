@@ -39,6 +39,7 @@ function planCompletions({ server }: ServerRequest, body: CompletionsBody): Plan
   const numChoices = body.n ?? 1;
   return {
     stream: body.stream === true,
+    numPrompts: prompts.length,
     choices: prompts.flatMap((ids) => Array.from({ length: numChoices }, (_, i) => choiceOf(mimo, body, ids, i))),
     renderer: completionsRenderer({
       header,
