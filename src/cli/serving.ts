@@ -2,9 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import type { DestinationStream } from "pino";
 import type { Mimo } from "../api/mimo.ts";
-import { createLog } from "../server/log.ts";
+import { createLog, type LogStream } from "../server/log.ts";
 import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../server/options.ts";
 import { type RunningServer, startServer } from "../server/server.ts";
 import type { Cli } from "./cli.ts";
@@ -26,7 +25,7 @@ export interface Serving extends AsyncDisposable {
 export async function startServing(
   cli: Cli,
   settings: ServeSettings,
-  logStream: DestinationStream,
+  logStream: LogStream,
   signal: AbortSignal,
 ): Promise<Serving> {
   const path = settings.model;

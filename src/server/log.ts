@@ -9,7 +9,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ["pretty", "json"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-export function createLog(level: LogLevel, stream: DestinationStream, format: LogFormat = "json"): Logger {
+/** Where lines go. */
+export type LogStream = DestinationStream;
+
+export function createLog(level: LogLevel, stream: LogStream, format: LogFormat = "json"): Logger {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   return pino(options, format === "json" ? stream : { write: (line) => stream.write(`${prettyLine(line)}\n`) });
 }

@@ -34,7 +34,7 @@ test("the model that comes along is served with no arguments, until it is asked 
   expect(await response.text()).toMatch(/data: \[DONE\]\n\n$/);
   const { exitCode, stdout, stderr } = await result;
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
-  expect(stderr).toMatch(/"path":"\/chat\/completions","status":200/);
+  expect(stderr).toMatch(/"route":"\/chat\/completions","status":200/);
   expect(stderr).not.toContain("Hello");
 });
 
