@@ -97,13 +97,13 @@ describe("Admission", () => {
     };
     const [first, place] = ask();
     expect(() => ask(3)).toThrow("share of the queue");
-    ask();
+    void ask();
     const [third] = ask();
     expect(admission.requestsOf(tenant)).toBe(3);
     expect(() => ask()).toThrow("3 requests at once");
     third.abort();
     expect(admission.requestsOf(tenant)).toBe(2);
-    ask();
+    void ask();
     expect(() => admission.admit(1, never, { ...tenant, maxRequests: 9 })).toThrow("share of the queue");
     // Others are not concerned.
     void admission.admit(1, never, { ...tenant, name: "b" });

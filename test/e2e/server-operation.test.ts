@@ -20,7 +20,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function keyOf(name: string, scopes: readonly Scope[] = ["inference"], limits?: KeyLimits): RequestInit {
+function keyOf(
+  name: string,
+  scopes: readonly Scope[] = ["inference"],
+  limits?: KeyLimits,
+): { readonly headers: Record<string, string> } {
   return { headers: { authorization: `Bearer ${createKey(keyFile, name, scopes, limits).secret}` } };
 }
 
@@ -130,21 +134,19 @@ test("for people, a line is short", () => {
   let text = "";
   const log = createLog("info", { write: (line) => void (text += line) }, "pretty");
   const tokens = { promptTokens: 12, cachedTokens: 4, completionTokens: 40 };
-  log
-    .child({ id: "1" })
-    .info(
-      {
-        method: "POST",
-        route: "/x",
-        status: 200,
-        ms: 340,
-        firstTokenMs: 25,
-        ...tokens,
-        finish: "stop",
-        key: "a\u001b[2J",
-      },
-      "request",
-    );
+  log.child({ id: "1" }).info(
+    {
+      method: "POST",
+      route: "/x",
+      status: 200,
+      ms: 340,
+      firstTokenMs: 25,
+      ...tokens,
+      finish: "stop",
+      key: "a\u001b[2J",
+    },
+    "request",
+  );
   log.error({ err: new Error("bad") }, "the request failed");
   expect(text.split("\n")).toEqual([
     expect.stringMatching(

@@ -148,10 +148,11 @@ export async function readSettings(
   cli: Cli,
   section: string,
   groups: SettingGroups,
-  flags: SettingFlags,
+  flags: object,
 ): Promise<Readonly<Record<string, Resolved>>> {
   const { variables } = cli.environment;
-  const path = flags.config ?? (variables["MIMO_CONFIG"] === "" ? undefined : variables["MIMO_CONFIG"]);
+  const { config } = flags as SettingFlags;
+  const path = config ?? (variables["MIMO_CONFIG"] === "" ? undefined : variables["MIMO_CONFIG"]);
   const file = await readConfigFile(cli, path, section, groups);
   return resolveSettings(groups, { flags: flags as Readonly<Record<string, unknown>>, variables, file });
 }

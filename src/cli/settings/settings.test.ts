@@ -115,15 +115,16 @@ describe("settings", () => {
 
 describe("flags of SGLang", () => {
   // As the model's card has it.
-  const CARD = [
-    ...["--model-path", "XiaomiMiMo/MiMo-V2-Flash", "--served-model-name", "mimo-v2-flash", "--pp-size", "1"],
-    ...["--dp-size", "2", "--enable-dp-attention", "--tp-size", "8", "--moe-a2a-backend", "deepep"],
-    ...["--page-size", "1", "--host", "0.0.0.0", "--port", "9001", "--trust-remote-code"],
-    ...["--mem-fraction-static", "0.75", "--max-running-requests", "128", "--chunked-prefill-size", "16384"],
-    ...["--reasoning-parser", "qwen3", "--tool-call-parser", "mimo", "--context-length", "262144"],
-    ...["--attention-backend", "fa3", "--speculative-algorithm", "EAGLE", "--speculative-num-steps", "3"],
-    ...["--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", "4", "--enable-mtp"],
-  ];
+  const CARD = `
+    --model-path XiaomiMiMo/MiMo-V2-Flash --served-model-name mimo-v2-flash --pp-size 1 --dp-size 2
+    --enable-dp-attention --tp-size 8 --moe-a2a-backend deepep --page-size 1 --host 0.0.0.0 --port
+    9001 --trust-remote-code --mem-fraction-static 0.75 --max-running-requests 128
+    --chunked-prefill-size 16384 --reasoning-parser qwen3 --tool-call-parser mimo --context-length
+    262144 --attention-backend fa3 --speculative-algorithm EAGLE --speculative-num-steps 3
+    --speculative-eagle-topk 1 --speculative-num-draft-tokens 4 --enable-mtp
+  `
+    .trim()
+    .split(/\s+/);
 
   test("the model's own command line is understood", () => {
     const command = parse(CARD);
