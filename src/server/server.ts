@@ -48,7 +48,12 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
   const ledger = new Ledger({ path: options.usageFile, flushMs: options.usageFlushMs, log });
   const app = createApp({ options, admission, metrics, ledger, log, keys, model, startedAt });
   const http = createHttpServer(options, app.fetch.bind(app));
-  await listen(http, options);
+  try {
+    await listen(http, options);
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
   return {
     url: urlOf(http, options.host),
     serve: (loaded) => (mimo = loaded),

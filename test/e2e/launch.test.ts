@@ -134,6 +134,14 @@ test("what is missing is told before anything is started", async () => {
   expect((await launch(["cursor"])).stderr).toContain("claude, codex, opencode");
   expect((await launch(["claude", "--url", "http://127.0.0.1:9"])).stderr).toContain("there is no server");
   expect((await launch(["claude", "--no-such"])).exitCode).toBe(2);
+  const broken = here.path("broken");
+  mkdirSync(broken);
+  writeFileSync(join(broken, "claude"), "#!/no/such/interpreter\n", { mode: 0o755 });
+  await using serving = await serveModel(scriptedModel("Hi"));
+  expect(await launch(["claude", "--url", serving.url], { PATH: broken })).toMatchObject({
+    exitCode: 7,
+    stderr: expect.stringContaining("cannot be started"),
+  });
 });
 
 test("programs are looked for in PATH, then beside the project", () => {

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { constants as system } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { MimoError } from "../../util/errors.ts";
 
 const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
@@ -26,7 +27,10 @@ function isProgram(file: string): boolean {
   }
 }
 
-/** Runs a program to its end, and returns its exit code; 128 and the signal's number where one has ended it. */
+/**
+ * Runs a program to its end, and returns its exit code; 128 and the signal's number where one has ended it. Throws
+ * `io_failed` where it cannot be started.
+ */
 export async function runProgram(
   file: string,
   args: readonly string[],
@@ -45,7 +49,9 @@ export async function runProgram(
   });
   try {
     return await new Promise((resolve, reject) => {
-      child.once("error", reject);
+      child.once("error", (cause) => {
+        reject(new MimoError("io_failed", `${file} cannot be started: ${cause.message}.`, { cause }));
+      });
       child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : system.signals[signal])));
     });
   } finally {
