@@ -96,7 +96,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "util",
       "index.ts",
     ],
-    packages: ["commander"],
+    packages: ["commander", "yaml", "zod"],
     mustNotKnow: "nothing: it stands above all",
   },
 };

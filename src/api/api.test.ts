@@ -59,12 +59,21 @@ describe("load", () => {
     expect(mimo.tokenizer.decode(mimo.tokenizer.encode("Grüße, 世界"))).toBe("Grüße, 世界");
   });
 
+  test("drafts as deep as it was told, where a request does not say", async () => {
+    await using plain = await load(checkpoint.path, { ...OPTIONS, speculation: 0 });
+    const drafted = async (options = {}): Promise<number> =>
+      (await plain.generate({ ...VARIED, maxTokens: 20, ...options })).usage.speculation.drafted;
+    expect(await drafted()).toBe(0);
+    expect(await drafted({ speculation: 3 })).toBeGreaterThan(0);
+  });
+
   test.each<[string, object, string]>([
     ["an unknown option", { contextLenght: 5 }, "contextLenght"],
     ["an unknown backend", { backend: "cuda" }, "backend"],
     ["an unknown cache type", { kvDType: "q4_0" }, "kvDType"],
     ["an unknown mode of activations", { activations: "int4" }, "activations"],
     ["an unknown MTP mode", { mtp: "serial" }, "mtp"],
+    ["a negative depth of drafts", { speculation: -1 }, "speculation"],
     ["an unknown packing", { packing: "some" }, "packing"],
     ["a context of nothing", { contextLength: 0 }, "contextLength"],
     ["a context that is no number", { contextLength: NaN }, "contextLength"],

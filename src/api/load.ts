@@ -31,6 +31,8 @@ export interface LoadOptions {
    * and faster), to 8 ("int8": as llama.cpp rounds them; faster still where several tokens meet a weight), or not.
    */
   readonly activations?: Activations | undefined;
+  /** MTP tokens to draft per step where a request does not say. Default "auto": as many as pay. */
+  readonly speculation?: number | "auto" | undefined;
   /** What MTP heads after the first read: the trunk's hidden state, or the head before. Default "parallel". */
   readonly mtp?: MtpMode | undefined;
   /**
@@ -65,6 +67,7 @@ const LOAD_KEYS: readonly (keyof LoadOptions)[] = [
   "chunkSize",
   "kvDType",
   "activations",
+  "speculation",
   "mtp",
   "packing",
   "expertMemory",
@@ -94,6 +97,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
       },
     );
   }
+  checkSpeculation(options.speculation);
   const { contextLength, maxSequences = 8, chunkSize = 512, mtp = "parallel", signal } = options;
   const warn = options.onWarning ?? ((): void => {});
   const backend = options.backend ?? defaultBackend(warn);
@@ -124,7 +128,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
   );
   for (const warning of client.info.warnings) warn(warning);
   if (problem !== undefined) warn(problem);
-  return new Mimo(client, tokenizer, mtp);
+  return new Mimo(client, tokenizer, mtp, options.speculation);
 }
 
 function defaultBackend(warn: (warning: string) => void): BackendName {
@@ -155,6 +159,13 @@ function checkChoices(options: LoadOptions): void {
       },
     );
   }
+}
+
+function checkSpeculation(depth: number | "auto" | undefined): void {
+  if (depth === undefined || depth === "auto" || (Number.isInteger(depth) && depth >= 0 && depth <= 16)) return;
+  throw new MimoError("invalid_argument", `speculation must be "auto" or an integer from 0 to 16, found ${depth}.`, {
+    param: "speculation",
+  });
 }
 
 function checkedBytes(param: "expertMemory" | "snapshotMemory", options: LoadOptions): number | undefined {

@@ -62,12 +62,14 @@ export class Mimo implements AsyncDisposable {
   readonly #client: EngineClient;
   readonly #tokenizer: Tokenizer | undefined;
   readonly #mtpMode: MtpMode;
+  readonly #speculation: number | "auto" | undefined;
 
   /** Use `load`. */
-  constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode) {
+  constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode, speculation?: number | "auto") {
     this.#client = client;
     this.#tokenizer = tokenizer;
     this.#mtpMode = mtpMode;
+    this.#speculation = speculation;
     this.info = client.info;
   }
 
@@ -192,7 +194,12 @@ export class Mimo implements AsyncDisposable {
     const tokenizer = this.#tokenizer;
     const { config, contextLength } = this.info;
     const eosTokenIds = [...new Set([...config.eosTokenIds, ...(tokenizer?.eosIds ?? [])])];
-    const request = toSequenceRequest(options, ids, { eosTokenIds, contextLength, vocabSize: config.vocabSize });
+    const { speculation = this.#speculation } = options;
+    const request = toSequenceRequest({ ...options, speculation }, ids, {
+      eosTokenIds,
+      contextLength,
+      vocabSize: config.vocabSize,
+    });
     return generationEvents(this.#client.submit(request, options.signal), {
       tokenizer,
       ...shape,

@@ -13,6 +13,10 @@ export interface Environment {
   readonly cacheFolder: string;
   /** What a user would miss; `$XDG_STATE_HOME/mimo-flash`. */
   readonly stateFolder: string;
+  /** Variables of this project, MIMO_…, by name. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** All variables, for programs that are started from here. */
+  readonly inherited: NodeJS.ProcessEnv;
 }
 
 export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Environment {
@@ -25,6 +29,12 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
     colour: readColour(variables),
     cacheFolder: folder("XDG_CACHE_HOME", ".cache"),
     stateFolder: folder("XDG_STATE_HOME", join(".local", "state")),
+    variables: Object.fromEntries(
+      Object.entries(variables).flatMap(([name, value]) =>
+        name.startsWith("MIMO_") && value !== undefined ? [[name, value]] : [],
+      ),
+    ),
+    inherited: variables,
   };
 }
 
@@ -36,6 +46,11 @@ function readColour(variables: NodeJS.ProcessEnv): boolean | undefined {
 /** Where `mimo keys` keeps the hashes of API keys, and `mimo serve` looks for them. */
 export function defaultKeyFile({ stateFolder }: Environment): string {
   return join(stateFolder, "api-keys.json");
+}
+
+/** Where `mimo serve` counts tokens by API key and day, and `mimo keys usage` reads them. */
+export function defaultUsageFile({ stateFolder }: Environment): string {
+  return join(stateFolder, "usage.json");
 }
 
 export function packageVersion(): string {

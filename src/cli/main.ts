@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { Cli } from "./cli.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { chatCommand } from "./commands/chat.ts";
+import { configCommand } from "./commands/config.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evalCommand } from "./commands/eval.ts";
@@ -14,6 +15,7 @@ import { generateCommand } from "./commands/generate.ts";
 import { initCommand } from "./commands/init.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { keysCommand } from "./commands/keys.ts";
+import { launchCommand } from "./commands/launch.ts";
 import { logitsCommand } from "./commands/logits.ts";
 import { planCommand } from "./commands/plan.ts";
 import { plotCommand } from "./commands/plot.ts";
@@ -42,6 +44,8 @@ function createProgram(cli: Cli): Command {
     generateCommand,
     serveCommand,
     keysCommand,
+    launchCommand,
+    configCommand,
     inspectCommand,
     planCommand,
     convertCommand,

@@ -64,4 +64,52 @@ describe("Admission", () => {
     admission.refuseWaiting(new MimoError("loading", "stopping"));
     expect(admission.numWaiting).toBe(0);
   });
+
+  test("one key's crowd does not keep another waiting", async () => {
+    const admission = create({ maxRunning: 2, maxQueue: 100 });
+    const order: string[] = [];
+    const held: Place[] = [];
+    const ask = (name: string): void => {
+      const [place] = admission.admit(1, never, { name, maxRequests: 100, queueShare: 1 }) as [Promise<Place>];
+      void place.then((got) => {
+        order.push(name);
+        held.push(got);
+      });
+    };
+    for (let i = 0; i < 5; i++) ask("crowd");
+    ask("other");
+    ask("other");
+    await new Promise(setImmediate);
+    while (held.length > 0) {
+      held.shift()?.[Symbol.dispose]();
+      await new Promise(setImmediate);
+    }
+    // Whoever has fewer running is next; among equals, whoever came first.
+    expect(order).toEqual(["crowd", "crowd", "other", "crowd", "other", "crowd", "crowd"]);
+  });
+
+  test("a key has so many requests at once, and so much of the queue", async () => {
+    const admission = create({ maxRunning: 1, maxQueue: 4 });
+    const tenant = { name: "a", maxRequests: 3, queueShare: 0.5 };
+    const ask = (count = 1): [AbortController, Promise<Place>] => {
+      const controller = new AbortController();
+      return [controller, admission.admit(count, controller.signal, tenant)[0]!];
+    };
+    const [first, place] = ask();
+    expect(() => ask(3)).toThrow("share of the queue");
+    void ask();
+    const [third] = ask();
+    expect(admission.requestsOf(tenant)).toBe(3);
+    expect(() => ask()).toThrow("3 requests at once");
+    third.abort();
+    expect(admission.requestsOf(tenant)).toBe(2);
+    void ask();
+    expect(() => admission.admit(1, never, { ...tenant, maxRequests: 9 })).toThrow("share of the queue");
+    // Others are not concerned.
+    void admission.admit(1, never, { ...tenant, name: "b" });
+    expect([admission.numRunning, admission.numWaiting, admission.numRejected]).toEqual([1, 3, 3]);
+    (await place)[Symbol.dispose]();
+    first.abort();
+    expect(admission.requestsOf(tenant)).toBe(2);
+  });
 });

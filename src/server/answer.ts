@@ -5,11 +5,14 @@
 
 import { AsyncQueue } from "../util/async-queue.ts";
 import { type MimoError, toMimoError } from "../util/errors.ts";
+import type { Usage } from "../api/events.ts";
 import type { Place } from "./admission.ts";
 import { publicError } from "./errors.ts";
+import { tenantOf } from "./guard.ts";
 import type { Frame, Renderer, ServerEvent } from "./render/renderer.ts";
 import type { ServerRequest } from "./route.ts";
 import { sseResponse } from "./sse.ts";
+import { requestAmounts } from "./usage/usage.ts";
 
 /** One sequence of a reply, begun when it is iterated. */
 export type Choice = (signal: AbortSignal) => AsyncIterable<ServerEvent>;
@@ -17,6 +20,8 @@ export type Choice = (signal: AbortSignal) => AsyncIterable<ServerEvent>;
 /** What an API makes of a request. */
 export interface Plan {
   readonly choices: readonly Choice[];
+  /** Choices come in as many groups of one size, each with a prompt of its own. Default: all have one. */
+  readonly numPrompts?: number;
   readonly renderer: Renderer;
   readonly stream: boolean;
   /** What was left out of the request, as sentences; sent as a header. */
@@ -30,17 +35,20 @@ interface ChoiceEvent {
 
 /** Throws what goes wrong before the first byte of a reply; later failures are part of a stream. */
 export async function answer(request: ServerRequest, plan: Plan): Promise<Response> {
-  const { abort, server, log } = request;
-  const places = server.admission.admit(plan.choices.length, abort.signal);
+  const { abort, server, key, log } = request;
+  const tenant = key === undefined ? undefined : tenantOf(key, server.options);
+  const places = server.admission.admit(plan.choices.length, abort.signal, tenant);
+  const usages = plan.choices.map((): Usage | undefined => undefined);
   // Also those of choices that never began.
   const release = (): void =>
     places.forEach((place) => void place.then((held) => held[Symbol.dispose]()).catch(() => {}));
   abort.signal.addEventListener("abort", release, { once: true });
+  abort.signal.addEventListener("abort", () => account(request, plan, usages), { once: true });
   const headers = warningHeaders(plan.warnings ?? []);
   try {
     // A stream begins when its turn comes: until then it can still be refused with a status of its own.
     if (plan.stream) await Promise.race(places);
-    const events = run(request, plan.choices, places);
+    const events = run(request, plan.choices, places, usages);
     if (plan.stream)
       return sseResponse(
         request,
@@ -53,6 +61,21 @@ export async function answer(request: ServerRequest, plan: Plan): Promise<Respon
     abort.abort();
     throw error;
   }
+}
+
+/** Counts what a request took. Choices that were cut off are not counted: nobody knows how far they came. */
+function account(
+  { server, key, record }: ServerRequest,
+  { numPrompts = 1 }: Plan,
+  usages: readonly (Usage | undefined)[],
+): void {
+  const isDone = (usage: Usage | undefined): usage is Usage => usage !== undefined;
+  const groupSize = usages.length / numPrompts;
+  const prompts = Array.from({ length: numPrompts }, (_, i) =>
+    usages.slice(i * groupSize, (i + 1) * groupSize).find(isDone),
+  );
+  record.amounts = requestAmounts(usages.filter(isDone), prompts.filter(isDone), server.options.prices);
+  server.ledger.add(key?.name ?? null, record.amounts);
 }
 
 function warningHeaders(warnings: readonly string[]): Record<string, string> {
@@ -86,11 +109,16 @@ async function* run(
   request: ServerRequest,
   choices: readonly Choice[],
   places: readonly Promise<Place>[],
+  usages: (Usage | undefined)[],
 ): AsyncGenerator<ChoiceEvent> {
   const queue = new AsyncQueue<ChoiceEvent>();
   let numOpen = choices.length;
   for (const [i, choice] of choices.entries()) {
-    void runChoice(request, choice, places[i]!, (event) => queue.push({ choice: i, event }))
+    const push = (event: ServerEvent): void => {
+      if (event.type === "done") usages[i] = event.usage;
+      queue.push({ choice: i, event });
+    };
+    void runChoice(request, choice, places[i]!, push)
       .catch((error: unknown) => queue.fail(error))
       .finally(() => {
         if (--numOpen === 0) queue.end();
@@ -104,7 +132,7 @@ async function* run(
 }
 
 async function runChoice(
-  { server, abort, log }: ServerRequest,
+  { server, abort, record }: ServerRequest,
   choice: Choice,
   place: Promise<Place>,
   push: (event: ServerEvent) => void,
@@ -115,18 +143,15 @@ async function runChoice(
   const queueMs = elapsed();
   let firstOutputMs: number | undefined;
   for await (const event of choice(abort.signal)) {
-    if (event.type !== "progress" && event.type !== "prompt") firstOutputMs ??= elapsed();
+    if (event.type !== "progress" && event.type !== "prompt") {
+      firstOutputMs ??= elapsed();
+      record.firstOutputMs ??= performance.now() - record.startedAt;
+    }
     if (event.type === "done") {
       const { finishReason, usage } = event;
       server.metrics.finished({ finishReason, usage, firstOutputMs, totalMs: elapsed(), queueMs });
-      const { promptTokens, cachedTokens, completionTokens, prefillMs, decodeMs } = usage;
-      const times = { queueMs: round(queueMs), prefillMs: round(prefillMs), decodeMs: round(decodeMs) };
-      log.info({ finishReason, promptTokens, cachedTokens, completionTokens, ...times }, "generated");
+      record.finish.add(finishReason);
     }
     push(event);
   }
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 10) / 10;
 }

@@ -8,8 +8,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Context, Hono } from "hono";
 import { MimoError, toMimoError } from "../util/errors.ts";
 import { errorHeaders, OPENAI_ERRORS, publicError } from "./errors.ts";
-import { checkHost, checkKey, originHeaders, PREFLIGHT_HEADERS, requestId } from "./guard.ts";
-import type { Route, ServerContext, ServerRequest } from "./route.ts";
+import {
+  checkHost,
+  checkKey,
+  originHeaders,
+  PREFLIGHT_HEADERS,
+  rateLimitHeaders,
+  requestId,
+  tenantOf,
+} from "./guard.ts";
+import type { StoredKey } from "./keys.ts";
+import type { RequestRecord, Route, ServerContext, ServerRequest } from "./route.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { completionsRoutes } from "./routes/completions.ts";
 import { messagesRoutes } from "./routes/messages.ts";
@@ -17,6 +26,7 @@ import { modelRoutes } from "./routes/models.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { responsesRoutes } from "./routes/responses.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
+import { usageRoutes } from "./routes/usage.ts";
 
 export interface AppEnvironment {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
@@ -29,6 +39,7 @@ const INFERENCE_ROUTES = [
   ...messagesRoutes,
   ...modelRoutes,
   ...tokenRoutes,
+  ...usageRoutes,
 ];
 const ROUTES: readonly Route[] = [...INFERENCE_ROUTES, ...operationRoutes(INFERENCE_ROUTES)];
 
@@ -80,25 +91,31 @@ async function dispatch(server: ServerContext, c: Context<AppEnvironment>, route
   // Every choice listens, and a request may have hundreds.
   setMaxListeners(0, abort.signal);
   const log = server.log.child({ id });
-  const request: ServerRequest = { server, incoming, id, keyId: undefined, params: c.req.param(), abort, log };
-  watchConnection(request, outgoing, route);
+  const record = { startedAt: performance.now(), finish: new Set<string>() };
+  const stranger: ServerRequest = { server, incoming, id, key: undefined, params: c.req.param(), abort, record, log };
+  let key: StoredKey | undefined;
+  watchConnection(stranger, outgoing, route);
   c.header("x-request-id", id);
   // Anthropic's name for the same.
   c.header("request-id", id);
   try {
     checkHost(headers, server.options);
     for (const [name, value] of Object.entries(originHeaders(headers, server.options))) c.header(name, value);
-    const key = checkKey(headers, route.scope, server.keys);
-    if (key !== undefined) request.log.setBindings({ key: key.id });
-    return withHeaders(c, await route.handle({ ...request, keyId: key?.id }));
+    key = checkKey(headers, route.scope, server.keys);
+    const request = { ...stranger, key };
+    if (key !== undefined) stranger.record.key = key.name;
+    return withHeaders(c, await route.handle(request), limitHeaders(request));
   } catch (thrown) {
-    return withHeaders(c, errorResponse(request, route, thrown));
+    return withHeaders(c, errorResponse(stranger, route, thrown), limitHeaders({ server, key }));
   }
 }
 
+function limitHeaders({ server, key }: Pick<ServerRequest, "server" | "key">): Record<string, string> {
+  return key === undefined ? {} : rateLimitHeaders(tenantOf(key, server.options), server.admission);
+}
+
 /** Ends what a request started when its connection closes, and writes the one line of its life. */
-function watchConnection({ server, abort, log }: ServerRequest, outgoing: ServerResponse, route: Route): void {
-  const started = performance.now();
+function watchConnection({ server, abort, record, log }: ServerRequest, outgoing: ServerResponse, route: Route): void {
   outgoing.once("close", () => {
     const isComplete = outgoing.writableFinished;
     if (!isComplete) {
@@ -107,11 +124,26 @@ function watchConnection({ server, abort, log }: ServerRequest, outgoing: Server
     }
     const status = isComplete ? outgoing.statusCode : 499;
     server.metrics.request(route.path, status);
-    log.info(
-      { method: route.method, path: route.path, status, ms: Math.round(performance.now() - started) },
-      "request",
-    );
+    const line = { method: route.method, route: route.path, status, ...describeRecord(record) };
+    // Probes come every second, and say nothing as long as all is well.
+    if (route.scope === undefined && status < 400) log.debug(line, "request");
+    else log.info(line, "request");
   });
+}
+
+/** No prompts, no answers: who, how long, how many tokens, why it ended. */
+function describeRecord({ startedAt, key, firstOutputMs, amounts, finish }: RequestRecord): object {
+  const { promptTokens, cachedTokens, completionTokens, reasoningTokens } = amounts ?? {};
+  return {
+    key,
+    ms: Math.round(performance.now() - startedAt),
+    firstTokenMs: firstOutputMs === undefined ? undefined : Math.round(firstOutputMs),
+    promptTokens,
+    cachedTokens,
+    completionTokens,
+    reasoningTokens,
+    finish: finish.size === 0 ? undefined : [...finish].join(" "),
+  };
 }
 
 function errorResponse(request: ServerRequest, route: Route, thrown: unknown): Response {
@@ -127,6 +159,7 @@ function errorResponse(request: ServerRequest, route: Route, thrown: unknown): R
 }
 
 /** Headers that were set on the way belong to every reply. */
-function withHeaders(c: Context, response: Response): Response {
-  return c.newResponse(response.body, response.status as 200, Object.fromEntries(response.headers));
+function withHeaders(c: Context, response: Response, further: Record<string, string>): Response {
+  const headers = { ...Object.fromEntries(response.headers), ...further };
+  return c.newResponse(response.body, response.status as 200, headers);
 }

@@ -21,8 +21,8 @@ export interface Conversation {
 }
 
 /** Whose memory a request reads and fills. */
-export function ownerOf({ keyId }: ServerRequest): string {
-  return keyId ?? "";
+export function ownerOf({ key }: ServerRequest): string {
+  return key?.id ?? "";
 }
 
 /** Throws what a template makes of the messages. */

@@ -8,6 +8,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 import { MimoError } from "../util/errors.ts";
 import type { KeyRing, Scope, StoredKey } from "./keys.ts";
+import type { Admission, Tenant } from "./admission.ts";
 import { isLoopback, type ServerOptions } from "./options.ts";
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -38,7 +39,8 @@ export function originHeaders(
     throw new MimoError("permission_denied", "Pages of this origin may not call this server.");
   return {
     "access-control-allow-origin": origin,
-    "access-control-expose-headers": "x-request-id, request-id, retry-after",
+    "access-control-expose-headers":
+      "x-request-id, request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests",
     vary: "origin",
   };
 }
@@ -67,6 +69,26 @@ export function checkKey(
       secret === "" ? "An API key is needed: send Authorization: Bearer KEY." : "The API key is not known.";
     throw new MimoError("invalid_api_key", problem);
   }
-  if (!key.scopes.includes(scope)) throw new MimoError("permission_denied", `This API key does not allow ${scope}.`);
+  if (!key.scopes.includes(scope) && !key.scopes.includes("admin"))
+    throw new MimoError("permission_denied", `This API key does not allow ${scope}.`);
   return key;
+}
+
+/** What a key may have at once: its own limits, or else everybody's. */
+export function tenantOf(key: StoredKey, options: ServerOptions): Tenant {
+  return {
+    name: key.id,
+    maxRequests: key.limits?.maxRequests ?? options.maxRequestsPerKey,
+    queueShare: key.limits?.queueShare ?? options.queueSharePerKey,
+  };
+}
+
+/** How much of its limit a key has left, in the headers that clients of OpenAI's API know. */
+export function rateLimitHeaders(tenant: Tenant, admission: Admission): Record<string, string> {
+  const remaining = Math.max(0, tenant.maxRequests - admission.requestsOf(tenant));
+  return {
+    "x-ratelimit-limit-requests": String(tenant.maxRequests),
+    "x-ratelimit-remaining-requests": String(remaining),
+    "x-ratelimit-reset-requests": `${remaining > 0 ? 0 : admission.retryAfterSeconds}s`,
+  };
 }

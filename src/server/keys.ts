@@ -9,9 +9,17 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { MimoError } from "../util/errors.ts";
 
-/** `inference`: models, prompts and answers. `metrics`: what the server measures. */
-export const SCOPES = ["inference", "metrics"] as const;
+/** `inference`: models, prompts and answers. `metrics`: what the server measures. `admin`: both, and everybody's usage. */
+export const SCOPES = ["inference", "metrics", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** What one key may have, where it is not what the server gives to every key. */
+export interface KeyLimits {
+  /** Requests at once. */
+  readonly maxRequests?: number | undefined;
+  /** Share of the queue, 0 to 1. */
+  readonly queueShare?: number | undefined;
+}
 
 export interface StoredKey {
   readonly id: string;
@@ -19,6 +27,7 @@ export interface StoredKey {
   /** SHA-256 of the key, in hexadecimal. */
   readonly hash: string;
   readonly scopes: readonly Scope[];
+  readonly limits?: KeyLimits | undefined;
   /** ISO 8601. */
   readonly created: string;
 }
@@ -30,6 +39,10 @@ const KEY_FILE = z.object({
       name: z.string(),
       hash: z.string().regex(/^[0-9a-f]{64}$/),
       scopes: z.array(z.enum(SCOPES)),
+      limits: z
+        .object({ maxRequests: z.int().min(1), queueShare: z.number().min(0).max(1) })
+        .partial()
+        .optional(),
       created: z.string(),
     }),
   ),
@@ -54,13 +67,18 @@ export function readKeys(path: string): readonly StoredKey[] {
 }
 
 /** Adds a key. The secret is returned once and kept nowhere. */
-export function createKey(path: string, name: string, scopes: readonly Scope[]): { secret: string; key: StoredKey } {
+export function createKey(
+  path: string,
+  name: string,
+  scopes: readonly Scope[],
+  limits?: KeyLimits,
+): { secret: string; key: StoredKey } {
   const keys = readKeys(path);
   if (keys.some((key) => key.name === name))
     throw new MimoError("invalid_argument", `There is a key named ${name} already.`, { param: "name" });
   const secret = `mimo-${randomBytes(32).toString("base64url")}`;
   const id = randomBytes(4).toString("hex");
-  const key = { id, name, hash: hashOf(secret).toString("hex"), scopes, created: new Date().toISOString() };
+  const key = { id, name, hash: hashOf(secret).toString("hex"), scopes, limits, created: new Date().toISOString() };
   writeKeys(path, [...keys, key]);
   return { secret, key };
 }

@@ -1,5 +1,7 @@
 // What a server is told, with every default and every limit in one place. Times are milliseconds, sizes bytes.
 
+import type { Prices } from "./usage/usage.ts";
+
 export interface ServerOptions {
   readonly host: string;
   /** 0 takes any free port. */
@@ -18,6 +20,15 @@ export interface ServerOptions {
   readonly maxQueue: number;
   /** Longest wait before a request is refused with 429. */
   readonly maxQueueMs: number;
+  /** Requests of one API key at once, running and waiting; more are refused with 429. A key may have its own number. */
+  readonly maxRequestsPerKey: number;
+  /** Share of the queue, 0 to 1, that one API key may fill. */
+  readonly queueSharePerKey: number;
+  /** Where tokens are counted by API key and day; undefined counts them in memory only. */
+  readonly usageFile: string | undefined;
+  /** How often that file is written, at most. */
+  readonly usageFlushMs: number;
+  readonly prices: Prices;
   readonly maxBodyBytes: number;
   /** From the first byte of a request to the last of its body. */
   readonly requestTimeoutMs: number;
@@ -42,6 +53,11 @@ export const DEFAULT_SERVER_OPTIONS = {
   maxRunning: 8,
   maxQueue: 256,
   maxQueueMs: 60_000,
+  maxRequestsPerKey: 64,
+  queueSharePerKey: 0.5,
+  usageFile: undefined,
+  usageFlushMs: 5000,
+  prices: { input: 0.1, cachedInput: 0.01, output: 0.3 },
   maxBodyBytes: 32 * 2 ** 20,
   requestTimeoutMs: 120_000,
   headerTimeoutMs: 10_000,

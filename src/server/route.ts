@@ -8,10 +8,12 @@ import type { z } from "zod";
 import type { Mimo } from "../api/mimo.ts";
 import type { Admission } from "./admission.ts";
 import type { ErrorDialect } from "./errors.ts";
-import type { KeyRing, Scope } from "./keys.ts";
+import type { KeyRing, Scope, StoredKey } from "./keys.ts";
 import type { Memory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ServerOptions } from "./options.ts";
+import type { Ledger } from "./usage/ledger.ts";
+import type { Amounts } from "./usage/usage.ts";
 
 /** What all requests share. */
 export interface ServerContext {
@@ -19,6 +21,7 @@ export interface ServerContext {
   readonly admission: Admission;
   readonly metrics: Metrics;
   readonly memory: Memory;
+  readonly ledger: Ledger;
   readonly log: Logger;
   /** Seconds since 1970. */
   readonly startedAt: number;
@@ -28,17 +31,32 @@ export interface ServerContext {
   readonly model: () => Mimo;
 }
 
+/** What is known of a request when it ends, for its line in the log. */
+export interface RequestRecord {
+  /** On the monotonic clock. */
+  readonly startedAt: number;
+  key?: string;
+  firstOutputMs?: number;
+  amounts?: Amounts;
+  /** Why its choices ended. */
+  readonly finish: Set<string>;
+}
+
 export interface ServerRequest {
   readonly server: ServerContext;
   readonly incoming: IncomingMessage;
   /** Names the request in logs and in its reply; the client's own where it sent a sound one. */
   readonly id: string;
-  /** The key it came with. Requests of one key reuse what was computed for each other, and share the machine evenly. */
-  readonly keyId: string | undefined;
+  /**
+   * The key it came with; undefined where none is asked for. Requests of one key reuse what was computed for each other,
+   * and share the machine evenly.
+   */
+  readonly key: StoredKey | undefined;
   /** Parts of the path, decoded. */
   readonly params: Readonly<Record<string, string>>;
   /** Aborted when the client goes away; aborting it ends the request's sequences. */
   readonly abort: AbortController;
+  readonly record: RequestRecord;
   readonly log: Logger;
 }
 

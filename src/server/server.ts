@@ -15,6 +15,7 @@ import { KeyRing } from "./keys.ts";
 import { Memory } from "./memory.ts";
 import { Metrics } from "./metrics.ts";
 import { isLoopback, LIMITS, type ServerOptions } from "./options.ts";
+import { Ledger } from "./usage/ledger.ts";
 
 export interface RunningServer {
   readonly url: string;
@@ -46,9 +47,15 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
   };
   const startedAt = Math.floor(Date.now() / 1000);
   const memory = new Memory();
-  const app = createApp({ options, admission, metrics, memory, log, keys, model, startedAt });
+  const ledger = new Ledger({ path: options.usageFile, flushMs: options.usageFlushMs, log });
+  const app = createApp({ options, admission, metrics, memory, ledger, log, keys, model, startedAt });
   const http = createHttpServer(options, app.fetch.bind(app));
-  await listen(http, options);
+  try {
+    await listen(http, options);
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
   return {
     url: urlOf(http, options.host),
     serve: (loaded) => (mimo = loaded),
@@ -56,6 +63,7 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
       isStopping = true;
       admission.refuseWaiting(new MimoError("loading", "The server is stopping."));
       await close(http, options.drainMs);
+      await ledger.close();
     },
   };
 }

@@ -38,7 +38,7 @@ function planChat(request: ServerRequest, body: ChatBody): Plan {
     choices: names.map((callId, i) =>
       turnOf(request, conversation, {
         generation: {
-          ...generationOptions(body, i, request.keyId),
+          ...generationOptions(body, i, request.key?.id),
           maxTokens: body.max_completion_tokens ?? body.max_tokens,
         },
         logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,

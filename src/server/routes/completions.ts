@@ -27,7 +27,7 @@ export const completionsRoutes: readonly Route[] = [
   },
 ];
 
-function planCompletions({ server, keyId }: ServerRequest, body: CompletionsBody): Plan {
+function planCompletions({ server, key }: ServerRequest, body: CompletionsBody): Plan {
   const header = replyHeader(server, body.model, "cmpl-");
   const mimo = server.model();
   const prompts = promptsOf(body).map((prompt) => {
@@ -40,8 +40,9 @@ function planCompletions({ server, keyId }: ServerRequest, body: CompletionsBody
   const numChoices = body.n ?? 1;
   return {
     stream: body.stream === true,
+    numPrompts: prompts.length,
     choices: prompts.flatMap((ids) =>
-      Array.from({ length: numChoices }, (_, i) => choiceOf(mimo, body, ids, generationOptions(body, i, keyId))),
+      Array.from({ length: numChoices }, (_, i) => choiceOf(mimo, body, ids, generationOptions(body, i, key?.id))),
     ),
     renderer: completionsRenderer({
       header,

@@ -51,7 +51,7 @@ function planMessage(request: ServerRequest, body: MessagesBody): Plan {
     warnings,
     choices: [
       turnOf(request, conversation, {
-        generation: generationOptions({ ...body, stop: body.stop_sequences }, 0, request.keyId),
+        generation: generationOptions({ ...body, stop: body.stop_sequences }, 0, request.key?.id),
         parallelCalls: body.tool_choice?.disable_parallel_tool_use === true ? false : undefined,
         callId,
       }),

@@ -124,7 +124,7 @@ function planResponse(request: ServerRequest, body: ResponsesBody): Plan {
     now: () => Math.floor(Date.now() / 1000),
   });
   const turn = turnOf(request, conversation, {
-    generation: { ...generationOptions(body, 0, request.keyId), maxTokens: body.max_output_tokens },
+    generation: { ...generationOptions(body, 0, request.key?.id), maxTokens: body.max_output_tokens },
     parallelCalls: body.parallel_tool_calls,
     callId,
   });
@@ -159,19 +159,20 @@ function readPrompt(request: ServerRequest, body: ResponsesBody): ResponsesPromp
 
 /** Keeps a response before its client learns that it has ended. */
 function storing(
-  { server, keyId = "" }: ServerRequest,
+  request: ServerRequest,
   body: ResponsesBody,
   input: readonly InputItem[],
   id: string,
   renderer: ResponsesRenderer,
 ): Renderer {
-  const { responses } = server.memory;
-  const before = body.previous_response_id === undefined ? undefined : responses.get(keyId, body.previous_response_id);
+  const { responses } = request.server.memory;
+  const owner = ownerOf(request);
+  const before = body.previous_response_id === undefined ? undefined : responses.get(owner, body.previous_response_id);
   const named = input.map((item) => ({ ...item, id: item["id"] ?? freshId("item_"), type: item["type"] ?? "message" }));
   const save = (): void => {
     const reply = renderer.body() as StoredResponse["body"] & { readonly output: readonly object[] };
     const conversation = [...(before?.conversation ?? []), ...named, ...reply.output];
-    responses.set(keyId, id, { body: reply, input: named, conversation });
+    responses.set(owner, id, { body: reply, input: named, conversation });
   };
   return {
     ...renderer,

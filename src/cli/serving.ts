@@ -1,0 +1,90 @@
+// Starts what `mimo serve` and `mimo launch` have in common: a server by its settings, and the model behind it.
+
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import type { Mimo } from "../api/mimo.ts";
+import { createLog, type LogStream } from "../server/log.ts";
+import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../server/options.ts";
+import { type RunningServer, startServer } from "../server/server.ts";
+import type { Cli } from "./cli.ts";
+import { type DefaultModel, defaultModel } from "./default-model.ts";
+import { defaultKeyFile, defaultUsageFile, packageVersion } from "./environment.ts";
+import { loadModel } from "./load-model.ts";
+import type { SettingValues } from "./settings/resolve.ts";
+import type { SERVE_SETTINGS } from "./settings/serve-settings.ts";
+
+export type ServeSettings = SettingValues<typeof SERVE_SETTINGS>;
+
+export interface Serving extends AsyncDisposable {
+  readonly server: RunningServer;
+  readonly modelNames: readonly string[];
+  readonly model: DefaultModel;
+}
+
+/** Listens at once, and returns when the model is loaded. Throws as `startServer` and `load`. */
+export async function startServing(
+  cli: Cli,
+  settings: ServeSettings,
+  logStream: LogStream,
+  signal: AbortSignal,
+): Promise<Serving> {
+  const path = settings.model;
+  const model = path === undefined ? await defaultModel(cli.environment) : { path, isRandom: false };
+  const options = serverOptions(cli, model.path, settings);
+  const format = settings.logFormat ?? (cli.messages.isTerminal ? "pretty" : "json");
+  const server = await startServer(options, createLog(settings.logLevel, logStream, format));
+  let mimo: Mimo | undefined;
+  const close = async (): Promise<void> => {
+    // The process ends anyway; what it failed of matters more than how its server ends.
+    await server.stop().catch(() => {});
+    await mimo?.close();
+  };
+  try {
+    mimo = await loadModel(cli.messages, model.path, { ...loadOptions(settings), signal });
+    server.serve(mimo);
+    return { server, modelNames: options.modelNames, model, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function loadOptions(settings: ServeSettings): Parameters<typeof loadModel>[2] {
+  return {
+    backend: settings.backend,
+    threads: settings.threads,
+    contextLength: settings.contextLength,
+    maxSequences: settings.maxRunningRequests,
+    chunkSize: settings.chunkedPrefillSize,
+    speculation: settings.speculativeNumSteps,
+    kvDType: settings.kv,
+    mtp: settings.mtp,
+    activations: settings.activations,
+    packing: settings.packing,
+    expertMemory: settings.expertMemory,
+  };
+}
+
+function serverOptions({ environment }: Cli, path: string, settings: ServeSettings): ServerOptions {
+  const keyFile = settings.apiKeyFile ?? defaultKeyFile(environment);
+  const hasKeys = settings.apiKeyFile !== undefined || existsSync(keyFile);
+  return {
+    ...DEFAULT_SERVER_OPTIONS,
+    host: settings.host,
+    port: settings.port,
+    keyFile: hasKeys ? keyFile : undefined,
+    modelNames: settings.servedModelName ?? [basename(path).replace(/\.gguf$/, "")],
+    allowedHosts: settings.allowedHost.map((name) => name.toLowerCase()),
+    allowedOrigins: settings.allowedOrigin,
+    maxRunning: settings.maxRunningRequests,
+    maxQueue: settings.maxQueue,
+    maxQueueMs: 1000 * settings.maxQueueSeconds,
+    maxRequestsPerKey: settings.maxRequestsPerKey,
+    queueSharePerKey: settings.queueSharePerKey,
+    usageFile: settings.usageFile ?? defaultUsageFile(environment),
+    prices: { input: settings.inputPrice, cachedInput: settings.cachedInputPrice, output: settings.outputPrice },
+    drainMs: 1000 * settings.drainSeconds,
+    strictFields: settings.strictFields,
+    version: packageVersion(),
+  };
+}
