@@ -25,9 +25,11 @@ export interface ToolCallFailure {
   readonly error: string;
 }
 
-type JsonType = "string" | "number" | "boolean" | "null" | "object" | "array";
+export type JsonType = "string" | "number" | "boolean" | "null" | "object" | "array";
 /** The types a value may have; undefined where the schema does not say. */
-type AllowedTypes = ReadonlySet<JsonType | "integer"> | undefined;
+export type AllowedTypes = ReadonlySet<JsonType | "integer"> | undefined;
+
+export type Schema = Readonly<Record<string, unknown>> | undefined;
 
 const FUNCTION_START = /\s*<function=([^<>\n]+)>\s*/y;
 const PARAMETER_START = /<parameter=([^<>\n]+)>/y;
@@ -41,7 +43,7 @@ export function parseToolCall(raw: string, tools: readonly ToolDefinition[] = []
   const start = matchAt(FUNCTION_START, raw, 0);
   if (start === null) return { error: "A tool call must begin with <function=NAME>." };
   const name = start[1] as string;
-  const schema = tools.find((tool) => tool.function.name === name)?.function.parameters;
+  const schema = parametersOf(name, tools);
   const values: [string, unknown][] = [];
   let position = start[0].length;
   for (;;) {
@@ -53,7 +55,7 @@ export function parseToolCall(raw: string, tools: readonly ToolDefinition[] = []
     if (end === null) {
       return { error: `The parameter ${key} of the call to ${name} is not closed.` };
     }
-    values.push([key, parseValue(raw.slice(valueStart, end.index), allowedTypes(schema, key))]);
+    values.push([key, readValue(raw.slice(valueStart, end.index), allowedTypes(schema, key)).value]);
     position = end.index + end[0].length;
   }
   if (matchAt(FUNCTION_END, raw, position) === null) {
@@ -67,11 +69,11 @@ export function parseToolCall(raw: string, tools: readonly ToolDefinition[] = []
  * would: a name with angle brackets, or a value that the format cannot tell from another.
  */
 export function formatToolCall(call: ToolCall, tools: readonly ToolDefinition[] = []): string {
-  const schema = tools.find((tool) => tool.function.name === call.name)?.function.parameters;
+  const schema = parametersOf(call.name, tools);
   const parameters = Object.entries(call.arguments).map(([key, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     const isAmbiguous =
-      (typeof parseValue(text, allowedTypes(schema, key)) === "string") !== (typeof value === "string");
+      (typeof readValue(text, allowedTypes(schema, key)).value === "string") !== (typeof value === "string");
     if (isAmbiguous || matchAt(PARAMETER_END, `${text}</parameter></function>`, 0)?.index !== text.length) {
       throw new MimoError("invalid_argument", `The argument ${key} of ${call.name} cannot be written as a tool call.`);
     }
@@ -92,11 +94,22 @@ function matchAt(pattern: RegExp, text: string, position: number): RegExpExecArr
   return pattern.exec(text);
 }
 
-function parseValue(text: string, allowed: AllowedTypes): unknown {
-  if (allowed?.size === 1 && allowed.has("string")) return text;
-  const value = parseJson(text) ?? parsePythonLiteral(text, allowed);
-  if (value === undefined || typeof value.value === "string") return text;
-  return allowed === undefined || fits(value.value, allowed) ? value.value : text;
+/**
+ * A parameter's value, and its JSON: the model's own text where that is JSON, so that no number loses digits.
+ */
+export function readValue(text: string, allowed: AllowedTypes): { readonly value: unknown; readonly json: string } {
+  if (!isStringOnly(allowed)) {
+    const parsed = parseJson(text);
+    const found = parsed ?? parsePythonLiteral(text, allowed);
+    if (found !== undefined && typeof found.value !== "string" && fits(found.value, allowed))
+      return { value: found.value, json: parsed === undefined ? JSON.stringify(found.value) : text.trim() };
+  }
+  return { value: text, json: JSON.stringify(text) };
+}
+
+/** Whether every text is the value itself. */
+export function isStringOnly(allowed: AllowedTypes): boolean {
+  return allowed?.size === 1 && allowed.has("string");
 }
 
 function parseJson(text: string): { readonly value: unknown } | undefined {
@@ -120,12 +133,17 @@ function typeOf(value: unknown): JsonType {
   return typeof value as JsonType;
 }
 
-function fits(value: unknown, allowed: NonNullable<AllowedTypes>): boolean {
-  return allowed.has(typeOf(value)) || (allowed.has("integer") && Number.isInteger(value));
+function fits(value: unknown, allowed: AllowedTypes): boolean {
+  return allowed === undefined || allowed.has(typeOf(value)) || (allowed.has("integer") && Number.isInteger(value));
+}
+
+/** The JSON Schema of a function's arguments; undefined where it is not declared. */
+export function parametersOf(name: string, tools: readonly ToolDefinition[]): Schema {
+  return tools.find((tool) => tool.function.name === name)?.function.parameters;
 }
 
 /** The types that a tool's schema allows for a parameter. */
-function allowedTypes(schema: Readonly<Record<string, unknown>> | undefined, key: string): AllowedTypes {
+export function allowedTypes(schema: Schema, key: string): AllowedTypes {
   const properties = schema?.["properties"];
   if (!isJsonObject(properties) || !Object.hasOwn(properties, key)) return undefined;
   return typesOf(properties[key], schema, { numNodes: MAX_SCHEMA_NODES });

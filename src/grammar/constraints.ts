@@ -1,0 +1,40 @@
+// Constraints for an engine's sequences: one vocabulary, and the matchers of the programs used last.
+//
+// A matcher learns while it is used, so requests with the same grammar share one. Vocabulary and matchers are made
+// when they are first needed: an engine without constraints pays nothing.
+
+import { Constraint, type ConstraintSpec } from "./constraint.ts";
+import { Matcher } from "./matcher.ts";
+import type { Program } from "./program.ts";
+import { createVocabulary, type Vocabulary } from "./vocabulary.ts";
+
+const MAX_BYTES = 64 * 2 ** 20;
+
+export class Constraints {
+  #vocabulary: Vocabulary | undefined;
+  /** By key, the last used last. */
+  readonly #matchers = new Map<string, { readonly matcher: Matcher; readonly byteLength: number }>();
+
+  create(spec: ConstraintSpec): Constraint {
+    const vocabulary = (this.#vocabulary ??= createVocabulary(spec.vocabulary));
+    const matcherOf = (program: Program | string): Matcher | undefined =>
+      typeof program === "string" ? undefined : this.#matcher(program, vocabulary);
+    return new Constraint(spec, vocabulary, { answer: matcherOf(spec.answer), calls: matcherOf(spec.calls) });
+  }
+
+  #matcher(program: Program, vocabulary: Vocabulary): Matcher {
+    const { key, byteLength } = program;
+    const known = this.#matchers.get(key);
+    this.#matchers.delete(key);
+    const entry = known ?? { matcher: new Matcher(program, vocabulary), byteLength };
+    this.#matchers.set(key, entry);
+    let total = 0;
+    for (const each of this.#matchers.values()) total += each.byteLength;
+    for (const [oldest, each] of this.#matchers) {
+      if (total <= MAX_BYTES || oldest === key) break;
+      this.#matchers.delete(oldest);
+      total -= each.byteLength;
+    }
+    return entry.matcher;
+  }
+}
