@@ -4,6 +4,8 @@ export { load, type LoadOptions } from "./api/load.ts";
 export { convertCheckpoint, type ConvertOptions, type ConvertResult } from "./convert/convert.ts";
 export { initCheckpoint, type InitOptions, type InitResult } from "./convert/init.ts";
 export { Mimo, type EvaluateOptions, type FetchStats, type Generation, type Matrix } from "./api/mimo.ts";
+export type { CallValidation } from "./api/check-call.ts";
+export type { ResponseFormat, ToolChoice } from "./api/constrain.ts";
 export type { ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
 export type {
   FinishReason,

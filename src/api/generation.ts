@@ -9,6 +9,7 @@ import { StreamDecoder } from "../tokenizer/stream-decoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { parseToolCall } from "../tokenizer/tool-calls.ts";
 import { defined } from "../util/assert.ts";
+import { checkCall } from "./check-call.ts";
 import { finishReasonOf, type GenerationEvent, type TokenAlternative, type TokenLogprobs, usageOf } from "./events.ts";
 
 export interface GenerationContext {
@@ -126,7 +127,8 @@ class TextPipeline {
         const call = event.complete
           ? parseToolCall(event.raw, this.#context.tools)
           : { error: "The call was cut off before </tool_call>." };
-        yield { type: "tool_call_end", index: event.index, raw: event.raw, call };
+        const validation = checkCall(call, this.#context.tools);
+        yield { type: "tool_call_end", index: event.index, raw: event.raw, call, validation };
         return;
       }
       default:

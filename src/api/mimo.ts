@@ -6,9 +6,12 @@ import { EngineClient } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
 import type { MtpMode } from "../engine/speculator.ts";
+import type { ConstraintSpec } from "../grammar/constraint.ts";
+import { GrammarCompiler } from "../schema/compiler.ts";
 import { encodeChat } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { MimoError } from "../util/errors.ts";
+import { constraintOf } from "./constrain.ts";
 import type { FinishReason, GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "./events.ts";
 import { generationEvents } from "./generation.ts";
 import {
@@ -56,6 +59,7 @@ export class Mimo implements AsyncDisposable {
   readonly #client: EngineClient;
   readonly #tokenizer: Tokenizer | undefined;
   readonly #mtpMode: MtpMode;
+  readonly #grammars = new GrammarCompiler();
 
   /** Use `load`. */
   constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode) {
@@ -87,9 +91,15 @@ export class Mimo implements AsyncDisposable {
   async *chat(options: ChatOptions): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, CHAT_KEYS);
     const { messages, tools = [], thinking } = options;
-    const prompt = encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking });
+    const { toolChoice = "auto", parallelToolCalls = true, responseFormat = { type: "text" } } = options;
+    const { tokenizer } = this;
+    const prompt = encodeChat(tokenizer, { messages, tools, enableThinking: thinking });
+    const constraint = await constraintOf(
+      { tools, toolChoice, parallelToolCalls, responseFormat },
+      { tokenizer, prompt, endTokens: this.#eosTokenIds, compile: (source) => this.#grammars.compile(source) },
+    );
     // Where thinking is on, the model opens its thinking block itself.
-    yield* this.#generate(options, prompt.ids, { structured: true, thinking: prompt.thinking, tools });
+    yield* this.#generate(options, prompt.ids, { structured: true, thinking: prompt.thinking, tools, constraint });
   }
 
   /** What follows a text or token ids, with nothing added. Throws as `chat`. */
@@ -124,6 +134,7 @@ export class Mimo implements AsyncDisposable {
 
   /** Ends the engine and frees its memory; running generations fail with `disposed`. */
   async close(): Promise<void> {
+    this.#grammars[Symbol.dispose]();
     await this.#client.close();
   }
 
@@ -131,18 +142,28 @@ export class Mimo implements AsyncDisposable {
     await this.close();
   }
 
+  get #eosTokenIds(): readonly number[] {
+    return [...new Set([...this.info.config.eosTokenIds, ...(this.#tokenizer?.eosIds ?? [])])];
+  }
+
   #generate(
     options: ChatOptions | CompleteOptions,
     ids: readonly number[],
-    shape: { structured: boolean; thinking: boolean; tools: NonNullable<ChatOptions["tools"]> },
+    shape: {
+      readonly structured: boolean;
+      readonly thinking: boolean;
+      readonly tools: NonNullable<ChatOptions["tools"]>;
+      readonly constraint?: ConstraintSpec | undefined;
+    },
   ): AsyncGenerator<GenerationEvent> {
     const tokenizer = this.#tokenizer;
     const { config, contextLength } = this.info;
-    const eosTokenIds = [...new Set([...config.eosTokenIds, ...(tokenizer?.eosIds ?? [])])];
+    const eosTokenIds = this.#eosTokenIds;
     const request = toSequenceRequest(options, ids, { eosTokenIds, contextLength, vocabSize: config.vocabSize });
-    return generationEvents(this.#client.submit(request, options.signal), {
+    const { constraint, ...rest } = shape;
+    return generationEvents(this.#client.submit({ ...request, constraint }, options.signal), {
       tokenizer,
-      ...shape,
+      ...rest,
       stop: options.stop ?? [],
       stopTokens: new Set(request.stopTokens),
       promptTokens: ids.length,

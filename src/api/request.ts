@@ -4,6 +4,7 @@ import type { SequenceRequest } from "../engine/sequence.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../ops/sample/sample.ts";
 import type { ChatMessage, ToolDefinition } from "../tokenizer/chat-request.ts";
 import { MimoError } from "../util/errors.ts";
+import type { ResponseFormat, ToolChoice } from "./constrain.ts";
 import { freshSeed } from "../util/random.ts";
 
 export interface GenerationOptions {
@@ -43,6 +44,12 @@ export interface ChatOptions extends GenerationOptions {
   readonly tools?: readonly ToolDefinition[] | undefined;
   /** Default: what the checkpoint's template says (off for V2-Flash). */
   readonly thinking?: boolean | undefined;
+  /** "auto" (the default), "none", "required", or { name }: exactly one call of that tool. */
+  readonly toolChoice?: ToolChoice | undefined;
+  /** Whether an answer may hold several calls. On by default. */
+  readonly parallelToolCalls?: boolean | undefined;
+  /** What the text of the answer is. Default: text. */
+  readonly responseFormat?: ResponseFormat | undefined;
 }
 
 export interface CompleteOptions extends GenerationOptions {
@@ -69,7 +76,8 @@ const COMMON_KEYS = [
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
 
-export const CHAT_KEYS: readonly string[] = [...COMMON_KEYS, "messages", "tools", "thinking"];
+const ANSWER_KEYS = ["toolChoice", "parallelToolCalls", "responseFormat"] as const satisfies readonly (keyof ChatOptions)[];
+export const CHAT_KEYS: readonly string[] = [...COMMON_KEYS, "messages", "tools", "thinking", ...ANSWER_KEYS];
 export const COMPLETE_KEYS: readonly string[] = [...COMMON_KEYS, "prompt"];
 
 /** Limits that keep one request from being another's problem. */

@@ -3,6 +3,7 @@
 // A matcher learns while it is used, so requests with the same grammar share one. Vocabulary and matchers are made
 // when they are first needed: an engine without constraints pays nothing.
 
+import { MimoError } from "../util/errors.ts";
 import { Constraint, type ConstraintSpec } from "./constraint.ts";
 import { Matcher } from "./matcher.ts";
 import type { Program } from "./program.ts";
@@ -15,8 +16,12 @@ export class Constraints {
   /** By key, the last used last. */
   readonly #matchers = new Map<string, { readonly matcher: Matcher; readonly byteLength: number }>();
 
-  create(spec: ConstraintSpec): Constraint {
+  /** Throws `invalid_argument` where the vocabulary cannot write every text, or is not the model's. */
+  create(spec: ConstraintSpec, numTokens: number): Constraint {
     const vocabulary = (this.#vocabulary ??= createVocabulary(spec.vocabulary));
+    if (vocabulary.numTokens !== numTokens || !vocabulary.hasAllBytes) {
+      throw new MimoError("invalid_argument", "The vocabulary of this model cannot be constrained.");
+    }
     const matcherOf = (program: Program | string): Matcher | undefined =>
       typeof program === "string" ? undefined : this.#matcher(program, vocabulary);
     return new Constraint(spec, vocabulary, { answer: matcherOf(spec.answer), calls: matcherOf(spec.calls) });

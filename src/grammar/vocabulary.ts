@@ -13,6 +13,8 @@ export interface TokenTable {
 export interface Vocabulary {
   readonly table: TokenTable;
   readonly numTokens: number;
+  /** Whether every byte is a token, so that every text can be written. */
+  readonly hasAllBytes: boolean;
   /** Words of a mask, 32 tokens in each. */
   readonly numWords: number;
   /** Bytes of the longest token. */
@@ -71,6 +73,7 @@ export function createVocabulary(table: TokenTable): Vocabulary {
   return {
     table,
     numTokens,
+    hasAllBytes: new Set(sorted.filter((token) => bytesOf(token).length === 1).map((token) => bytesOf(token)[0])).size === 256,
     numWords: Math.ceil(numTokens / 32),
     maxLength,
     byte: Uint8Array.from(nodes),
