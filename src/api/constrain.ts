@@ -5,9 +5,9 @@
 // enforced is refused at once, and whoever waits for a compilation waits alone.
 
 import type { ConstraintSpec } from "../grammar/constraint.ts";
-import type { Program } from "../grammar/program.ts";
 import { type TokenTable, tokenTable } from "../grammar/vocabulary.ts";
 import type { GrammarSource } from "../schema/compile.ts";
+import type { GrammarCompiler } from "../schema/compiler.ts";
 import type { EncodedChat } from "../tokenizer/chat.ts";
 import type { ToolDefinition } from "../tokenizer/chat-request.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -38,7 +38,7 @@ export interface ConstrainContext {
   readonly tokenizer: Tokenizer;
   readonly prompt: EncodedChat;
   readonly endTokens: readonly number[];
-  readonly compile: (source: GrammarSource) => Promise<Program>;
+  readonly compiler: Pick<GrammarCompiler, "compile" | "vocabulary">;
 }
 
 /** Throws `invalid_argument`, naming option, keyword and place, for what cannot be enforced; `overloaded`. */
@@ -57,7 +57,7 @@ export async function constraintOf(
   const isSilent = tools.length === 0 || toolChoice !== "none";
   if (isFree && isSilent) return undefined;
 
-  const { tokenizer, prompt, endTokens, compile } = context;
+  const { tokenizer, prompt, endTokens, compiler } = context;
   const id = (text: string): number | undefined => tokenizer.addedTokenId(text);
   const markers = {
     thinkStart: id("<think>"),
@@ -66,17 +66,22 @@ export async function constraintOf(
     callEnd: id("</tool_call>"),
   };
   if (callSource !== undefined && (markers.callStart === undefined || markers.callEnd === undefined)) {
-    throw new MimoError("invalid_argument", "This model's vocabulary has no tokens for calls, so none can be enforced.", {
-      param: "tools",
-    });
+    throw new MimoError(
+      "invalid_argument",
+      "This model's vocabulary has no tokens for calls, so none can be enforced.",
+      {
+        param: "tools",
+      },
+    );
   }
-  const [answer, calls] = await Promise.all([
-    mustCall || format === undefined ? undefined : compile(format),
-    callSource && compile(callSource),
+  const [vocabulary, answer, calls] = await Promise.all([
+    compiler.vocabulary(tableOf(tokenizer)),
+    mustCall || format === undefined ? undefined : compiler.compile(format),
+    callSource && compiler.compile(callSource),
   ]);
   const mayThink = markers.thinkStart !== undefined && prompt.ids.at(-1) !== markers.thinkEnd;
   return {
-    vocabulary: tableOf(tokenizer),
+    vocabulary,
     markers,
     endTokens,
     thinking: prompt.thinking ? "open" : mayThink ? "allowed" : "over",

@@ -96,7 +96,7 @@ export class Mimo implements AsyncDisposable {
     const prompt = encodeChat(tokenizer, { messages, tools, enableThinking: thinking });
     const constraint = await constraintOf(
       { tools, toolChoice, parallelToolCalls, responseFormat },
-      { tokenizer, prompt, endTokens: this.#eosTokenIds, compile: (source) => this.#grammars.compile(source) },
+      { tokenizer, prompt, endTokens: this.#eosTokenIds, compiler: this.#grammars },
     );
     // Where thinking is on, the model opens its thinking block itself.
     yield* this.#generate(options, prompt.ids, { structured: true, thinking: prompt.thinking, tools, constraint });

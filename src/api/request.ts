@@ -76,7 +76,11 @@ const COMMON_KEYS = [
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
 
-const ANSWER_KEYS = ["toolChoice", "parallelToolCalls", "responseFormat"] as const satisfies readonly (keyof ChatOptions)[];
+const ANSWER_KEYS = [
+  "toolChoice",
+  "parallelToolCalls",
+  "responseFormat",
+] as const satisfies readonly (keyof ChatOptions)[];
 export const CHAT_KEYS: readonly string[] = [...COMMON_KEYS, "messages", "tools", "thinking", ...ANSWER_KEYS];
 export const COMPLETE_KEYS: readonly string[] = [...COMMON_KEYS, "prompt"];
 

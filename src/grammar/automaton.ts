@@ -196,7 +196,7 @@ function minimized(automaton: Automaton): Automaton {
   const { numStates, numClasses, next, accepts: accepting, calls } = automaton;
   if (numStates > MAX_MINIMIZED) return automaton;
   let groups = Array.from(accepting, Number);
-  for (let count = 0; ; ) {
+  for (let count = 0; ;) {
     const numbers = new Map<string, number>();
     const refined = groups.map((group, state) => {
       const row = Array.from({ length: numClasses }, (_, i) => groups[next[state * numClasses + i]!] ?? -1);

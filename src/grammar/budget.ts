@@ -23,7 +23,8 @@ export class Budget {
 
   #refuse(found: string): never {
     throw new MimoError("invalid_argument", `The schema is too complex to be enforced: it needs ${found}.`, {
-      remedy: "Make it smaller: shorter repetitions in patterns, smaller limits, fewer alternatives; or do without strict.",
+      remedy:
+        "Make it smaller: shorter repetitions in patterns, smaller limits, fewer alternatives; or do without strict.",
     });
   }
 }

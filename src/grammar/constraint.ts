@@ -6,11 +6,11 @@
 
 import { type MatchState, Matcher } from "./matcher.ts";
 import type { Program } from "./program.ts";
-import type { TokenTable, Vocabulary } from "./vocabulary.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** Plain data, made by whoever knows the request. */
 export interface ConstraintSpec {
-  readonly vocabulary: TokenTable;
+  readonly vocabulary: Vocabulary;
   readonly markers: Readonly<Record<"thinkStart" | "thinkEnd" | "callStart" | "callEnd", number | undefined>>;
   /** Tokens that end the answer. */
   readonly endTokens: readonly number[];
@@ -45,9 +45,9 @@ export class Constraint {
   readonly #matchers: ConstraintMatchers;
   readonly #masks = new WeakMap<ConstraintState, Uint32Array>();
 
-  constructor(spec: ConstraintSpec, vocabulary: Vocabulary, matchers: ConstraintMatchers) {
+  constructor(spec: ConstraintSpec, matchers: ConstraintMatchers) {
     this.#spec = spec;
-    this.#vocabulary = vocabulary;
+    this.#vocabulary = spec.vocabulary;
     this.#matchers = matchers;
     const phase = spec.thinking === "open" ? "thinking" : "answer";
     this.start = { phase, isFirst: true, match: matchers.answer?.start, numCalls: 0 };

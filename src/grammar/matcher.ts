@@ -7,7 +7,7 @@
 // state of a rule, and what leaves the rule is walked for the stack at hand.
 
 import { countAfter, isViable, type Program } from "./program.ts";
-import { type Slice, Slices } from "./slices.ts";
+import { type Slice, type SliceCache, Slices } from "./slices.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** A state to return to, and what lies below it. */
@@ -50,13 +50,14 @@ export class Matcher {
   #stacks = new Map<string, Stack>();
   #readings = new Map<string, Reading>();
   #states = new Map<string, CachedState>();
+  #beyonds = new WeakMap<Slice, Map<number, Uint32Array>>();
   #numMasks = 0;
   #nextId = 1;
 
-  constructor(program: Program, vocabulary: Vocabulary) {
+  constructor(program: Program, vocabulary: Vocabulary, slices: SliceCache = new Map()) {
     this.#program = program;
     this.#vocabulary = vocabulary;
-    this.#slices = new Slices(program, vocabulary);
+    this.#slices = new Slices(program, vocabulary, slices);
     this.#hasBytes = Uint8Array.from(program.rowAt, (_, state) => (leadsAnywhere(program, state) ? 1 : 0));
     this.start = this.#close([this.#reading(program.start, 0, undefined)])!;
   }
@@ -81,18 +82,32 @@ export class Matcher {
     for (const reading of cached.readings) {
       const slice = this.#slices.of(reading.state, reading.count);
       for (let i = 0; i < mask.length; i++) mask[i]! |= slice.mask[i]!;
-      this.#walkExits(reading, slice, mask);
+      if (slice.exits.length === 0) continue;
+      const beyond = this.#beyond(slice, reading);
+      for (let i = 0; i < mask.length; i++) mask[i]! |= beyond[i]!;
     }
     this.#numMasks++;
     return (cached.mask = mask);
   }
 
-  /** Tokens that go beyond the reading's rule. */
-  #walkExits({ count, stack }: Reading, { exits }: Slice, mask: Uint32Array): void {
-    for (let i = 0; i < exits.length; i += 3) {
-      const outside = this.#close(this.#around(this.#reading(exits[i + 1]!, count + exits[i + 2]!, stack)));
-      if (outside !== null) this.#walk(outside, exits[i]!, mask);
+  /** Tokens that go beyond the slice's rule. How many characters it has counted does not matter there. */
+  #beyond(slice: Slice, { state: inside, stack }: Reading): Uint32Array {
+    const first = this.#program.firstState[this.#program.ruleOf[inside]!]!;
+    const byStack = this.#beyonds.get(slice) ?? new Map<number, Uint32Array>();
+    this.#beyonds.set(slice, byStack);
+    const known = byStack.get(stack?.id ?? 0);
+    if (known !== undefined) return known;
+    const mask = new Uint32Array(this.#vocabulary.numWords);
+    const outsides = new Map<number, CachedState | null>();
+    for (let i = 0; i < slice.exits.length; i += 2) {
+      const state = first + slice.exits[i + 1]!;
+      const outside = outsides.get(state) ?? this.#close(this.#around(this.#reading(state, 0, stack)));
+      outsides.set(state, outside);
+      if (outside !== null) this.#walk(outside, slice.exits[i]!, mask);
     }
+    byStack.set(stack?.id ?? 0, mask);
+    this.#numMasks++;
+    return mask;
   }
 
   /** Allows the tokens below a node that go on from a state. */
@@ -100,7 +115,7 @@ export class Matcher {
     const { byte, depth, end, tokenAt, tokens } = this.#vocabulary;
     const base = depth[node]!;
     const path: CachedState[] = [from];
-    for (let i = node + 1; i < end[node]!; ) {
+    for (let i = node + 1; i < end[node]!;) {
       const level = depth[i]! - base;
       const state = this.#step(path[level - 1]!, byte[i]!);
       if (state === null) {
@@ -182,6 +197,7 @@ export class Matcher {
     this.#stacks = new Map();
     this.#readings = new Map();
     this.#states = new Map();
+    this.#beyonds = new WeakMap();
     this.#numMasks = 0;
   }
 }

@@ -123,7 +123,7 @@ export class Nfa {
     for (let state = 0; state < numStates; state++) {
       assert(calls[state]!.length === 0, "an automaton inside an expression calls no rules");
       if (accepts[state] === 1) this.#link(states[state]!, end);
-      for (let low = 0; low < 256; ) {
+      for (let low = 0; low < 256;) {
         const target = next[state * numClasses + classOf[low]!]!;
         let high = low;
         while (high < 255 && next[state * numClasses + classOf[high + 1]!] === target) high++;

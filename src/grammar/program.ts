@@ -4,6 +4,7 @@
 // have the empty one, and no rule can call itself before a byte was read; so following calls ends, and from wherever a
 // text has come to, it can be finished. Knows bytes only, and neither schemas nor tokens.
 
+import { createHash } from "node:crypto";
 import { MimoError } from "../util/errors.ts";
 import { assert } from "../util/assert.ts";
 import { type Automaton, automatonOf, isNever, step } from "./automaton.ts";
@@ -29,6 +30,11 @@ export interface Program {
   /** Programs with the same key are the same. */
   readonly key: string;
   readonly byteLength: number;
+  /** [rules]: a hash of what the rule does, the same in every program; empty where it calls others. */
+  readonly ruleKeys: readonly string[];
+  /** [rules], [states]: the first state of a rule, and the rule of a state. */
+  readonly firstState: Int32Array;
+  readonly ruleOf: Int32Array;
   /** State in which the root begins. */
   readonly start: number;
   /** [rules, 256] */
@@ -66,6 +72,9 @@ export function assemble(key: string, rules: readonly Rule[], root: number, budg
   const calls: number[] = [];
   const program = {
     key,
+    ruleKeys: automata.map(hashOf),
+    firstState: Int32Array.from(firstState),
+    ruleOf: sharedIntegers(numStates),
     start: firstState[root]!,
     classOf: new Uint8Array(new SharedArrayBuffer(256 * rules.length)),
     classAt: sharedIntegers(numStates),
@@ -87,6 +96,7 @@ export function assemble(key: string, rules: readonly Rule[], root: number, budg
     );
     program.accepts.set(automaton.accepts, first);
     for (let state = 0; state < automaton.numStates; state++) {
+      program.ruleOf[first + state] = rule;
       program.classAt[first + state] = 256 * rule;
       program.rowAt[first + state] = row + state * automaton.numClasses;
       program.callAt[first + state] = calls.length;
@@ -104,8 +114,8 @@ export function assemble(key: string, rules: readonly Rule[], root: number, budg
   const all = { ...program, calls: sharedIntegers(calls.length) };
   all.calls.set(calls);
   const byteLength = Object.values(all).reduce<number>(
-    (sum, part) => sum + (typeof part === "object" ? part.byteLength : 0),
-    0,
+    (sum, part) => sum + (ArrayBuffer.isView(part) ? part.byteLength : 0),
+    64 * rules.length,
   );
   return { ...all, byteLength };
 }
@@ -145,12 +155,19 @@ function pendingOf(automaton: Automaton, { delimiter }: Counting): Int32Array {
   return pending;
 }
 
+function hashOf({ classOf, next, accepts, calls }: Automaton): string {
+  if (calls.some((edges) => edges.length > 0)) return "";
+  const hash = createHash("sha256");
+  for (const part of [classOf, next, accepts]) hash.update(part);
+  return hash.digest("base64");
+}
+
 function checkRules(rules: readonly Rule[], automata: readonly Automaton[], root: number): void {
   const refuse = (rule: number, problem: string): never => {
     throw new MimoError("invalid_argument", `${rules[rule]!.name} ${problem}.`, { param: rules[rule]!.name });
   };
   const productive = new Set<number>();
-  for (let before = -1; before < productive.size; ) {
+  for (let before = -1; before < productive.size;) {
     before = productive.size;
     automata.forEach((automaton, rule) => {
       if (!productive.has(rule) && hasText(automaton, productive)) productive.add(rule);

@@ -1,59 +1,76 @@
 // The tokens that stay inside a rule, for each of its states: the part of a mask that no stack changes.
 //
-// A slice also lists where tokens leave the rule, by its end or into a call: the node of the vocabulary's tree, the
-// state of the rule there, and the characters counted on the way. Where a rule counts, a state is as good as another
-// as long as no token reaches a limit, so a string of any length needs few slices. The first slice of a string costs
-// a walk through the whole vocabulary, all later ones a look.
+// A slice also lists where tokens leave the rule, by its end or into a call: the node of the vocabulary's tree, and the
+// state of the rule there. Where a rule counts, a state is as good as another as long as no token reaches a limit, so a
+// string of any length needs few slices. The first slice of a string costs a walk through the vocabulary, in which
+// plain tokens are taken together; all later ones cost a look.
 
 import { countAfter, isViable, type Program } from "./program.ts";
-import type { Vocabulary } from "./vocabulary.ts";
+import { PLAIN_BYTES, type Vocabulary } from "./vocabulary.ts";
 
 export interface Slice {
   readonly mask: Uint32Array;
-  /** (node, state, characters)… */
+  /** (node, state counted from the first of its rule)… */
   readonly exits: Int32Array;
 }
+
+/** By rule, state and limits; the last used last. */
+export type SliceCache = Map<string, Slice>;
 
 const MAX_SLICES = 1024;
 
 export class Slices {
   readonly #program: Program;
   readonly #vocabulary: Vocabulary;
-  readonly #slices = new Map<string, Slice>();
+  readonly #own: SliceCache = new Map();
+  readonly #shared: SliceCache;
   /** Longer than any token with a delimiter behind it. */
   readonly #reach: number;
 
-  constructor(program: Program, vocabulary: Vocabulary) {
+  /** `shared` holds slices of rules that other programs have too: strings above all. */
+  constructor(program: Program, vocabulary: Vocabulary, shared: SliceCache) {
+    this.#shared = shared;
     this.#program = program;
     this.#vocabulary = vocabulary;
     this.#reach = vocabulary.maxLength + program.pending.reduce((most, pending) => Math.max(most, pending), 0) + 1;
   }
 
   of(state: number, count: number): Slice {
-    const { minCount, maxCount } = this.#program;
+    const { minCount, maxCount, ruleOf, ruleKeys, firstState } = this.#program;
+    const rule = ruleOf[state]!;
     const isCounted = maxCount[state]! >= 0;
-    const clamp = (limit: number): number => Math.min(this.#reach, Math.max(-this.#reach, limit));
-    const key = isCounted ? `${state},${clamp(minCount[state]! - count)},${clamp(maxCount[state]! - count)}` : `${state}`;
-    const known = this.#slices.get(key);
-    // The last used are the last to go.
-    this.#slices.delete(key);
+    const clamp = (limit: number): number => Math.min(2 * this.#reach + 1, Math.max(-this.#reach, limit));
+    const limits = isCounted ? `${clamp(minCount[state]! - count)},${clamp(maxCount[state]! - count)}` : "";
+    const ruleKey = ruleKeys[rule]!;
+    const cache = ruleKey === "" ? this.#own : this.#shared;
+    const key = `${ruleKey === "" ? rule : ruleKey},${state - firstState[rule]!},${limits}`;
+    const known = cache.get(key);
+    cache.delete(key);
     const slice = known ?? this.#create(state, isCounted ? count : 0);
-    this.#slices.set(key, slice);
-    if (this.#slices.size > MAX_SLICES) this.#slices.delete(this.#slices.keys().next().value!);
+    cache.set(key, slice);
+    if (cache.size > MAX_SLICES) cache.delete(cache.keys().next().value!);
     return slice;
   }
 
   #create(start: number, before: number): Slice {
     const { next, rowAt, classOf, classAt, accepts, callAt } = this.#program;
-    const { byte, depth, end, tokenAt, tokens, numWords, maxLength } = this.#vocabulary;
+    const { byte, depth, end, isPlain, tokenAt, tokens, numWords, maxLength } = this.#vocabulary;
     const mask = new Uint32Array(numWords);
     const exits: number[] = [];
     const states = new Int32Array(maxLength + 1);
     const counts = new Int32Array(maxLength + 1);
     states[0] = start;
-    for (let node = 1; node < byte.length; ) {
+    const first = this.#program.firstState[this.#program.ruleOf[start]!]!;
+    /** By state: 0 not asked yet, 1 plain, 2 not. */
+    const plain = new Uint8Array(accepts.length);
+    for (let node = 1; node < byte.length;) {
       const level = depth[node]!;
       const from = states[level - 1]!;
+      if (isPlain[node] === 1 && (plain[from] ||= this.#isPlain(from, before) ? 1 : 2) === 1) {
+        for (let t = tokenAt[node]!; t < tokenAt[end[node]!]!; t++) mask[tokens[t]! >> 5]! |= 1 << (tokens[t]! & 31);
+        node = end[node]!;
+        continue;
+      }
       const state = next[rowAt[from]! + classOf[classAt[from]! + byte[node]!]!]!;
       const count = state < 0 ? 0 : countAfter(this.#program, state, counts[level - 1]!);
       if (state < 0 || !isViable(this.#program, state, count, before)) {
@@ -64,9 +81,16 @@ export class Slices {
       counts[level] = count;
       for (let t = tokenAt[node]!; t < tokenAt[node + 1]!; t++) mask[tokens[t]! >> 5]! |= 1 << (tokens[t]! & 31);
       const leaves = accepts[state] === 1 || callAt[state]! < callAt[state + 1]!;
-      if (leaves && end[node]! > node + 1) exits.push(node, state, count);
+      if (leaves && end[node]! > node + 1) exits.push(node, state - first);
       node++;
     }
     return { mask, exits: Int32Array.from(exits) };
+  }
+
+  /** Whether plain bytes leave the state where it is, and no limit is near. */
+  #isPlain(state: number, before: number): boolean {
+    const { next, rowAt, classOf, classAt, maxCount } = this.#program;
+    const isFar = maxCount[state]! < 0 || maxCount[state]! - before > 2 * this.#reach;
+    return isFar && PLAIN_BYTES.every((byte) => next[rowAt[state]! + classOf[classAt[state]! + byte]!] === state);
   }
 }

@@ -2,7 +2,12 @@
 //
 // A node stands for the bytes from the root to it. The nodes below node i are i + 1 … end[i] − 1, so a walk goes
 // straight through the arrays and skips what it cannot reach. Added tokens are not in it: what text spells is never
-// one of them. Knows neither text nor what a token means.
+// one of them. All arrays are on memory that threads share. Knows neither text nor what a token means.
+
+/** Bytes of which most tokens are made, and which most texts allow everywhere: subtrees of them are taken whole. */
+export const PLAIN_BYTES: readonly number[] = [
+  ...Buffer.from(" _ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+];
 
 /** Bytes of token i: bytes[offsets[i]] … bytes[offsets[i + 1]]; none for a token that no text may use. Shared by threads. */
 export interface TokenTable {
@@ -23,6 +28,8 @@ export interface Vocabulary {
   readonly byte: Uint8Array;
   readonly depth: Int32Array;
   readonly end: Int32Array;
+  /** Whether the byte that leads to a node and all below it are plain. */
+  readonly isPlain: Uint8Array;
   /** Tokens of node i: tokens[tokenAt[i]] … tokens[tokenAt[i + 1]]. */
   readonly tokenAt: Int32Array;
   readonly tokens: Int32Array;
@@ -70,16 +77,39 @@ export function createVocabulary(table: TokenTable): Vocabulary {
   }
   for (const node of open) ends[node] = nodes.length;
   tokenAt.push(tokens.length);
+  const plain = new Uint8Array(256);
+  for (const byte of PLAIN_BYTES) plain[byte] = 1;
+  const isPlain = Uint8Array.from(nodes, (byte) => plain[byte]!);
+  // From the last node to the first: what lies below a node comes after it.
+  for (let node = nodes.length - 1; node > 0; node--) {
+    for (let below = node + 1; below < ends[node]! && isPlain[node] === 1; below = ends[below]!) {
+      isPlain[node] = isPlain[below]!;
+    }
+  }
+  const singles = new Set(sorted.filter((token) => bytesOf(token).length === 1).map((token) => bytesOf(token)[0]));
   return {
     table,
     numTokens,
-    hasAllBytes: new Set(sorted.filter((token) => bytesOf(token).length === 1).map((token) => bytesOf(token)[0])).size === 256,
+    hasAllBytes: singles.size === 256,
     numWords: Math.ceil(numTokens / 32),
     maxLength,
-    byte: Uint8Array.from(nodes),
-    depth: Int32Array.from(depths),
-    end: Int32Array.from(ends),
-    tokenAt: Int32Array.from(tokenAt),
-    tokens: Int32Array.from(tokens),
+    byte: sharedBytes(nodes),
+    depth: sharedIntegers(depths),
+    end: sharedIntegers(ends),
+    isPlain: sharedBytes(isPlain),
+    tokenAt: sharedIntegers(tokenAt),
+    tokens: sharedIntegers(tokens),
   };
+}
+
+function sharedBytes(values: ArrayLike<number>): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(values.length));
+  shared.set(values);
+  return shared;
+}
+
+function sharedIntegers(values: ArrayLike<number>): Int32Array {
+  const shared = new Int32Array(new SharedArrayBuffer(4 * values.length));
+  shared.set(values);
+  return shared;
 }

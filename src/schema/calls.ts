@@ -71,7 +71,8 @@ function objectOf(schema: JsonObject, root: Schema, path: string): JsonObject {
     if (composer === "$ref") found = asObject(schemas.resolve(found["$ref"], root, path), path);
     else if (composer === "allOf" && schemas.listOf(found, "allOf", path).length === 1)
       found = asObject(asSchema(schemas.listOf(found, "allOf", path)[0], path), path);
-    else if (composer !== undefined) throw schemaError(`${path}.${composer}`, "cannot be enforced for a tool's parameters");
+    else if (composer !== undefined)
+      throw schemaError(`${path}.${composer}`, "cannot be enforced for a tool's parameters");
     else if ((schemas.declaredTypes(found, path) ?? ["object"]).join() === "object") return found;
     else throw schemaError(`${path}.type`, "must be object: a call has named parameters");
   }

@@ -6,9 +6,11 @@
 import { createHash } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import type { Program } from "../grammar/program.ts";
+import type { TokenTable, Vocabulary } from "../grammar/vocabulary.ts";
+import { defined } from "../util/assert.ts";
 import { fromSerializedError, MimoError } from "../util/errors.ts";
 import type { CompileLimits, GrammarSource } from "./compile.ts";
-import type { CompileResult, CompileTask } from "./compile-worker.ts";
+import type { CompileResult, CompileTask, VocabularyTask } from "./compile-worker.ts";
 
 export interface CompilerOptions {
   readonly limits: CompileLimits;
@@ -27,6 +29,7 @@ const DEFAULTS: CompilerOptions = {
 const GRACE_MS = 2000;
 /** What an entry costs beside its program. */
 const ENTRY_BYTES = 1024;
+const VOCABULARY_MS = 60_000;
 
 interface Entry {
   readonly result: Promise<Program>;
@@ -37,6 +40,7 @@ export class GrammarCompiler implements Disposable {
   readonly #options: CompilerOptions;
   /** By key, the last used last. */
   readonly #cache = new Map<string, Entry>();
+  readonly #vocabularies = new WeakMap<TokenTable, Promise<Vocabulary>>();
   #worker: Worker | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #numWaiting = 0;
@@ -66,6 +70,19 @@ export class GrammarCompiler implements Disposable {
     return entry.result;
   }
 
+  /** The tree of a vocabulary: once for each table, a second or less of sorting. */
+  async vocabulary(table: TokenTable): Promise<Vocabulary> {
+    const known = this.#vocabularies.get(table);
+    if (known !== undefined) return known;
+    const result = this.#queue.then(async () => {
+      const made = await this.#ask({ type: "vocabulary", table }, VOCABULARY_MS);
+      return defined("vocabulary" in made ? made.vocabulary : undefined, "a vocabulary");
+    });
+    this.#queue = result.catch(() => this.#vocabularies.delete(table));
+    this.#vocabularies.set(table, result);
+    return result;
+  }
+
   /** Ends the thread; what still waits fails. */
   [Symbol.dispose](): void {
     this.#isClosed = true;
@@ -75,7 +92,11 @@ export class GrammarCompiler implements Disposable {
 
   #enqueue(source: GrammarSource, key: string): Entry {
     this.#numWaiting++;
-    const result = this.#queue.then(() => this.#run({ source, key, limits: this.#options.limits }));
+    const { limits } = this.#options;
+    const result = this.#queue.then(async () => {
+      const made = await this.#ask({ type: "compile", source, key, limits }, limits.maxMs + GRACE_MS);
+      return defined("program" in made ? made.program : undefined, "a program");
+    });
     const entry: Entry = { result, byteLength: ENTRY_BYTES };
     this.#queue = result.then(
       (program) => this.#settle(entry, program.byteLength),
@@ -100,13 +121,13 @@ export class GrammarCompiler implements Disposable {
     }
   }
 
-  async #run(task: CompileTask): Promise<Program> {
+  async #ask(task: CompileTask | VocabularyTask, ms: number): Promise<CompileResult> {
     if (this.#isClosed) throw new MimoError("disposed", "The model was closed.");
     const worker = (this.#worker ??= spawnWorker());
-    const result = await answerOf(worker, task, task.limits.maxMs + GRACE_MS);
+    const result = await answerOf(worker, task, ms);
     if (result !== undefined) {
-      if ("program" in result) return result.program;
-      throw fromSerializedError(result.error);
+      if ("error" in result) throw fromSerializedError(result.error);
+      return result;
     }
     // Stuck, or gone: another thread takes its place.
     void worker.terminate();
@@ -118,7 +139,11 @@ export class GrammarCompiler implements Disposable {
 }
 
 /** What the thread makes of a task; undefined where it does not answer in time, or ends. */
-async function answerOf(worker: Worker, task: CompileTask, ms: number): Promise<CompileResult | undefined> {
+async function answerOf(
+  worker: Worker,
+  task: CompileTask | VocabularyTask,
+  ms: number,
+): Promise<CompileResult | undefined> {
   let timer: NodeJS.Timeout | undefined;
   // A thread that has nothing to do does not keep a program alive.
   worker.ref();

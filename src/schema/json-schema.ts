@@ -99,12 +99,14 @@ export function declaredTypes(schema: JsonObject, path: string): readonly TypeNa
 /** The schema that a reference within `root` names, and its path. */
 export function resolve(reference: unknown, root: Schema, path: string): Schema {
   const steps = typeof reference === "string" && /^#(\/|$)/.test(reference) ? reference.split("/").slice(1) : undefined;
-  if (steps === undefined) throw schemaError(`${path}.$ref`, 'must be "#" or begin with "#/": nothing else is looked up');
+  if (steps === undefined)
+    throw schemaError(`${path}.$ref`, 'must be "#" or begin with "#/": nothing else is looked up');
   let found: unknown = root;
   for (const step of steps) {
     const key = decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");
     const holder = Array.isArray(found) || isJsonObject(found) ? (found as Readonly<Record<string, unknown>>) : {};
-    if (!Object.hasOwn(holder, key)) throw schemaError(`${path}.$ref`, `names ${String(reference)}, which does not exist`);
+    if (!Object.hasOwn(holder, key))
+      throw schemaError(`${path}.$ref`, `names ${String(reference)}, which does not exist`);
     found = holder[key];
   }
   return asSchema(found, `${path}.$ref`);

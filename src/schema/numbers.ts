@@ -67,7 +67,7 @@ function digits(low: number, high: number): Expression {
 /** Of `min` to `max`, both at least zero, without leading zeros. */
 function naturals(min: bigint, max: bigint): Expression {
   const options: Expression[] = [];
-  for (let low = min; low <= max; ) {
+  for (let low = min; low <= max;) {
     const last = 10n ** BigInt(String(low).length) - 1n;
     const high = last < max ? last : max;
     options.push(sameLength(String(low), String(high)));
@@ -99,6 +99,10 @@ export function multiplesOf(factor: number): Expression {
     })),
   ).flat();
   // Place 0 is the start: without digits there is no number.
-  const first = Array.from({ length: 10 }, (_, digit) => ({ from: 0, to: 1 + (digit % factor), item: digits(digit, digit) }));
+  const first = Array.from({ length: 10 }, (_, digit) => ({
+    from: 0,
+    to: 1 + (digit % factor),
+    item: digits(digit, digit),
+  }));
   return sequence(optional(text("-")), { kind: "graph", end: 1, edges: [...first, ...edges] });
 }

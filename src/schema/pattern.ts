@@ -97,7 +97,7 @@ class PatternParser {
 
   #sequence(): Expression {
     const items: Expression[] = [];
-    for (let next = this.#peek(); next !== undefined && next !== "|" && next !== ")" && next !== "$"; ) {
+    for (let next = this.#peek(); next !== undefined && next !== "|" && next !== ")" && next !== "$";) {
       if (next === "^") this.#refuse("an anchor inside");
       items.push(this.#quantified(this.#atom()));
       next = this.#peek();

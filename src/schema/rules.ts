@@ -123,9 +123,5 @@ export function anyCharacter(spelling: Spelling): Expression {
     sequence(choice(hex("0", "9"), hex("a", "c"), hex("A", "C"), hex("e", "f"), hex("E", "F")), digit),
     sequence(choice(text("d"), text("D")), hex("0", "7")),
   );
-  return choice(
-    character(ANY, "json"),
-    text("\\/"),
-    sequence(text("\\u"), isNoSurrogate, digit, digit),
-  );
+  return choice(character(ANY, "json"), text("\\/"), sequence(text("\\u"), isNoSurrogate, digit, digit));
 }

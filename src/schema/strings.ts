@@ -58,12 +58,7 @@ export function stringTail(schema: JsonObject, path: string, spelling: Spelling,
 }
 
 /** Strings that pattern and format allow; undefined where there is neither. */
-export function patternOf(
-  schema: JsonObject,
-  path: string,
-  spelling: Spelling,
-  budget: Budget,
-): Automaton | undefined {
+export function patternOf(schema: JsonObject, path: string, spelling: Spelling, budget: Budget): Automaton | undefined {
   const { pattern, format } = schema;
   if (pattern !== undefined && typeof pattern !== "string") throw schemaError(`${path}.pattern`, "must be a string");
   const known = typeof format === "string" && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;

@@ -34,7 +34,8 @@ export function validateValue(value: unknown, schema: Schema, root: Schema = sch
 function problemsOf(value: unknown, schema: unknown, at: string, check: Check): string[] {
   if (schema === false) return [`${at || "The value"} is not allowed.`];
   if (!isJsonObject(schema)) return [];
-  if (check.steps-- <= 0 || check.depth <= 0) throw new MimoError("invalid_argument", "The value took too long to check.");
+  if (check.steps-- <= 0 || check.depth <= 0)
+    throw new MimoError("invalid_argument", "The value took too long to check.");
   check.depth--;
   const problems = [...composed(value, schema, at, check), ...typed(value, schema, at)];
   if (typeof value === "string") problems.push(...stringProblems(value, schema, at));
@@ -67,7 +68,15 @@ function composed(value: unknown, schema: JsonObject, at: string, check: Check):
     problems.push(...problemsOf(value, branch ?? true, at, check));
   }
   if (Array.isArray(values) && !values.some((each) => isSame(each, value))) {
-    problems.push(problem(at, `must be one of ${values.map((each) => JSON.stringify(each)).join(", ").slice(0, 200)}`));
+    problems.push(
+      problem(
+        at,
+        `must be one of ${values
+          .map((each) => JSON.stringify(each))
+          .join(", ")
+          .slice(0, 200)}`,
+      ),
+    );
   }
   if (Object.hasOwn(schema, "const") && !isSame(schema["const"], value)) {
     problems.push(problem(at, `must be ${JSON.stringify(schema["const"]).slice(0, 200)}`));
@@ -142,7 +151,9 @@ function arrayProblems(value: readonly unknown[], schema: JsonObject, at: string
   if (contains !== undefined && !value.some((each) => problemsOf(each, contains, at, check).length === 0))
     problems.push(problem(at, "has no item of the kind that it must contain"));
   const prefix: readonly unknown[] = Array.isArray(prefixItems) ? prefixItems : [];
-  value.forEach((each, i) => problems.push(...problemsOf(each, i < prefix.length ? prefix[i] : items, `${at}[${i}]`, check)));
+  value.forEach((each, i) =>
+    problems.push(...problemsOf(each, i < prefix.length ? prefix[i] : items, `${at}[${i}]`, check)),
+  );
   return problems;
 }
 
@@ -174,7 +185,5 @@ function isSame(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((each, i) => isSame(each, b[i]));
   if (!isJsonObject(a) || !isJsonObject(b)) return false;
   const keys = Object.keys(a);
-  return (
-    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isSame(a[key], b[key]))
-  );
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isSame(a[key], b[key]));
 }

@@ -152,7 +152,13 @@ export class ValueGrammar {
     const n = members.length;
     if (extra !== false) {
       const value = this.value(extra, `${path}.additionalProperties`);
-      const key = members.length === 0 ? this.rules.string : this.#otherKeys(members.map((member) => member.key), path);
+      const key =
+        members.length === 0
+          ? this.rules.string
+          : this.#otherKeys(
+              members.map((member) => member.key),
+              path,
+            );
       add(n, n, this.rules.member(key, value));
     }
     const end = 2 * n + 2;
@@ -210,11 +216,14 @@ export function branchesOf(schema: JsonObject, root: Schema, path: string): read
   const keyword = Object.hasOwn(schema, "anyOf") ? "anyOf" : "oneOf";
   const list = schemas.listOf(schema, keyword, path);
   if (list.length > MAX_BRANCHES) throw schemaError(`${path}.${keyword}`, `has more than ${MAX_BRANCHES} schemas`);
-  const branches = list.map((each, i) => [asSchema(each, `${path}.${keyword}[${i}]`), `${path}.${keyword}[${i}]`] as const);
+  const branches = list.map(
+    (each, i) => [asSchema(each, `${path}.${keyword}[${i}]`), `${path}.${keyword}[${i}]`] as const,
+  );
   if (keyword === "oneOf") {
     branches.forEach(([branch, at], i) => {
       const other = branches.slice(0, i).find(([each]) => !schemas.areDisjoint(branch, each, root, at));
-      if (other !== undefined) throw schemaError(at, `may allow what ${other[1]} allows, so oneOf cannot be enforced; use anyOf`);
+      if (other !== undefined)
+        throw schemaError(at, `may allow what ${other[1]} allows, so oneOf cannot be enforced; use anyOf`);
     });
   }
   if (schema["type"] === undefined) return branches;

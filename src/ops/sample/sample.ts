@@ -61,7 +61,11 @@ export function sampleToken(
   if (mask !== undefined) {
     const isAllowed = (token: number): boolean => (mask[token >> 5]! & (1 << (token & 31))) !== 0;
     for (let token = 0; token < numTokens; token++) if (!isAllowed(token)) row[token] = -Infinity;
-    if (row.every((logit) => !(logit > -Infinity))) return Math.max(0, row.findIndex((_, token) => isAllowed(token)));
+    if (row.every((logit) => !(logit > -Infinity)))
+      return Math.max(
+        0,
+        row.findIndex((_, token) => isAllowed(token)),
+      );
   }
   if (params.temperature === 0) return argmax(row);
   const kept = truncate(row, params);
