@@ -22,10 +22,11 @@ const FORMATS: Readonly<Record<string, string>> = {
   email: "^[a-zA-Z0-9_+-]+(\\.[a-zA-Z0-9_+-]+)*@[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*(\\.[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)+$",
 };
 
-/** Days that every month has, and the later ones of those that have them. */
+/** Days that every month has, the later ones of those that have them, and those of leap years. */
 function dateOf(): string {
   const early = "(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])";
-  return `[0-9]{4}-(${early}|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)`;
+  const leapYear = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)";
+  return `([0-9]{4}-(${early}|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)|${leapYear}-02-29)`;
 }
 
 function timeOf(): string {
