@@ -10,6 +10,7 @@ import type { GrammarSource } from "../schema/compile.ts";
 import type { GrammarCompiler } from "../schema/compiler.ts";
 import type { EncodedChat } from "../tokenizer/chat.ts";
 import type { ToolDefinition } from "../tokenizer/chat-request.ts";
+import { isJsonObject } from "../tokenizer/tokenizer-json.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { MimoError } from "../util/errors.ts";
 
@@ -48,6 +49,7 @@ export async function constraintOf(
 ): Promise<ConstraintSpec | undefined> {
   const { tools, toolChoice, parallelToolCalls } = options;
   checkChoice(toolChoice, tools);
+  checkFlag("parallelToolCalls", parallelToolCalls);
   const offered = toolChoice === "none" ? [] : tools.flatMap((tool, i) => (isChosen(tool, toolChoice) ? [i] : []));
   const mustCall = toolChoice === "required" || typeof toolChoice === "object";
   const format = answerSource(options.responseFormat);
@@ -106,6 +108,11 @@ function checkChoice(choice: unknown, tools: readonly ToolDefinition[]): void {
   }
 }
 
+function checkFlag(param: string, value: unknown): void {
+  if (typeof value === "boolean") return;
+  throw new MimoError("invalid_argument", `${param} must be true or false.`, { param });
+}
+
 function isChosen(tool: ToolDefinition, choice: ToolChoice): boolean {
   return typeof choice !== "object" || tool.function.name === choice.name;
 }
@@ -127,6 +134,13 @@ function callsSource(
 }
 
 function answerSource(format: ResponseFormat): GrammarSource | undefined {
+  const refuse = (): never => {
+    throw new MimoError("invalid_argument", 'responseFormat.type must be "text", "json_object" or "json_schema".', {
+      param: "responseFormat",
+    });
+  };
+  // Callers without types send anything.
+  if (!isJsonObject(format)) return refuse();
   switch (format.type) {
     case "text":
       return undefined;
@@ -137,9 +151,7 @@ function answerSource(format: ResponseFormat): GrammarSource | undefined {
       return { kind: "json_schema", schema: format.schema, path: "responseFormat.schema" };
     default:
       format satisfies never;
-      throw new MimoError("invalid_argument", 'responseFormat.type must be "text", "json_object" or "json_schema".', {
-        param: "responseFormat",
-      });
+      return refuse();
   }
 }
 

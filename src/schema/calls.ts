@@ -109,7 +109,7 @@ function parameterValue(schema: Schema, path: string, types: AllowedTypes, value
 
 /** Raw texts that are read as another kind of value, or that begin like one; with the closing tag. */
 function jsonLike(types: AllowedTypes): Expression {
-  const space = repeat(choice(...[..." \t\n\r"].map(text)));
+  const space = repeat(choice(...Array.from(" \t\n\r", text)));
   const anything = repeat({ kind: "range", low: 0, high: 255 });
   const may = (...names: string[]): boolean => types === undefined || names.some((name) => types.has(name as "null"));
   const ending = text(PARAMETER_END);

@@ -34,12 +34,10 @@ const ASSERTIONS: Readonly<Record<string, TypeName | undefined>> = {
 /** Keywords that stand for a whole schema. */
 const COMPOSERS = ["$ref", "allOf", "anyOf", "oneOf", "enum", "const"] as const;
 
-const REFUSED: readonly string[] = [
-  ...["not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies"],
-  ...["patternProperties", "propertyNames", "minProperties", "maxProperties", "unevaluatedProperties"],
-  ...["contains", "minContains", "maxContains", "unevaluatedItems", "additionalItems"],
-  ...["$dynamicRef", "$recursiveRef", "disallow", "extends"],
-];
+const REFUSED = (
+  "not if then else dependentRequired dependentSchemas dependencies patternProperties propertyNames minProperties maxProperties " +
+  "unevaluatedProperties contains minContains maxContains unevaluatedItems additionalItems $dynamicRef $recursiveRef"
+).split(" ");
 
 export function schemaError(path: string, problem: string): MimoError {
   return new MimoError("invalid_argument", `${path} ${problem}.`, { param: path });

@@ -14,11 +14,10 @@ const WORD: CharacterSet = [
   [0x5f, 0x5f],
   [0x61, 0x7a],
 ];
-const SPACE = union(
-  [...[..."\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"].map((one) => codes(one))],
-  [[0x2000, 0x200a]],
-);
-const LINE_ENDS = union([..."\n\r\u2028\u2029"].map((one) => codes(one)));
+const SPACE = union(Array.from("\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff", codes), [
+  [0x2000, 0x200a],
+]);
+const LINE_ENDS = union(Array.from("\n\r\u2028\u2029", codes));
 const CLASSES: Readonly<Record<string, CharacterSet>> = {
   d: DIGITS,
   D: complement(DIGITS),
@@ -52,7 +51,7 @@ class PatternParser {
   #depth = 0;
 
   constructor(pattern: string, spelling: Spelling) {
-    this.#characters = [...pattern];
+    this.#characters = Array.from(pattern);
     this.#spelling = spelling;
   }
 

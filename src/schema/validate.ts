@@ -95,7 +95,7 @@ function typed(value: unknown, { type }: JsonObject, at: string): string[] {
 function stringProblems(value: string, schema: JsonObject, at: string): string[] {
   const { minLength, maxLength } = schema;
   const problems: string[] = [];
-  const length = [...value].length;
+  const length = Array.from(value).length;
   if (typeof minLength === "number" && length < minLength)
     problems.push(problem(at, `has ${length} characters, fewer than ${minLength}`));
   if (typeof maxLength === "number" && length > maxLength)
