@@ -24,12 +24,15 @@ export class Slices {
   readonly #vocabulary: Vocabulary;
   readonly #own: SliceCache = new Map();
   readonly #shared: SliceCache;
+  /** By state: 0 not asked yet, 1 plain, 2 not. */
+  readonly #plain: Uint8Array;
   /** Longer than any token with a delimiter behind it. */
   readonly #reach: number;
 
   /** `shared` holds slices of rules that other programs have too: strings above all. */
   constructor(program: Program, vocabulary: Vocabulary, shared: SliceCache) {
     this.#shared = shared;
+    this.#plain = new Uint8Array(program.accepts.length);
     this.#program = program;
     this.#vocabulary = vocabulary;
     this.#reach = vocabulary.maxLength + program.pending.reduce((most, pending) => Math.max(most, pending), 0) + 1;
@@ -39,7 +42,7 @@ export class Slices {
     const { minCount, maxCount, ruleOf, ruleKeys, firstState } = this.#program;
     const rule = ruleOf[state]!;
     const isCounted = maxCount[state]! >= 0;
-    const clamp = (limit: number): number => Math.min(2 * this.#reach + 1, Math.max(-this.#reach, limit));
+    const clamp = (limit: number): number => Math.min(this.#reach, Math.max(-this.#reach, limit));
     const limits = isCounted ? `${clamp(minCount[state]! - count)},${clamp(maxCount[state]! - count)}` : "";
     const ruleKey = ruleKeys[rule]!;
     const cache = ruleKey === "" ? this.#own : this.#shared;
@@ -53,20 +56,19 @@ export class Slices {
   }
 
   #create(start: number, before: number): Slice {
-    const { next, rowAt, classOf, classAt, accepts, callAt } = this.#program;
-    const { byte, depth, end, isPlain, tokenAt, tokens, numWords, maxLength } = this.#vocabulary;
+    const { next, rowAt, classOf, classAt, accepts, callAt, maxCount } = this.#program;
+    const { byte, depth, end, isPlain, height, tokenAt, tokens, numWords, maxLength } = this.#vocabulary;
     const mask = new Uint32Array(numWords);
     const exits: number[] = [];
     const states = new Int32Array(maxLength + 1);
     const counts = new Int32Array(maxLength + 1);
     states[0] = start;
     const first = this.#program.firstState[this.#program.ruleOf[start]!]!;
-    /** By state: 0 not asked yet, 1 plain, 2 not. */
-    const plain = new Uint8Array(accepts.length);
+    const room = maxCount[start]! < 0 ? Infinity : maxCount[start]! - before;
     for (let node = 1; node < byte.length;) {
       const level = depth[node]!;
       const from = states[level - 1]!;
-      if (isPlain[node] === 1 && (plain[from] ||= this.#isPlain(from, before) ? 1 : 2) === 1) {
+      if (isPlain[node] === 1 && height[node]! <= room - counts[level - 1]! && this.#isPlain(from)) {
         for (let t = tokenAt[node]!; t < tokenAt[end[node]!]!; t++) mask[tokens[t]! >> 5]! |= 1 << (tokens[t]! & 31);
         node = end[node]!;
         continue;
@@ -87,10 +89,14 @@ export class Slices {
     return { mask, exits: Int32Array.from(exits) };
   }
 
-  /** Whether plain bytes leave the state where it is, and no limit is near. */
-  #isPlain(state: number, before: number): boolean {
-    const { next, rowAt, classOf, classAt, maxCount } = this.#program;
-    const isFar = maxCount[state]! < 0 || maxCount[state]! - before > 2 * this.#reach;
-    return isFar && PLAIN_BYTES.every((byte) => next[rowAt[state]! + classOf[classAt[state]! + byte]!] === state);
+  /** Whether plain bytes leave the state where it is: each is a character then, where any are counted. */
+  #isPlain(state: number): boolean {
+    const { next, rowAt, classOf, classAt } = this.#program;
+    const known = this.#plain[state]!;
+    if (known > 0) return known === 1;
+    const row = rowAt[state]!;
+    const isPlain = PLAIN_BYTES.every((byte) => next[row + classOf[classAt[state]! + byte]!] === state);
+    this.#plain[state] = isPlain ? 1 : 2;
+    return isPlain;
   }
 }

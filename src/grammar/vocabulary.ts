@@ -30,6 +30,8 @@ export interface Vocabulary {
   readonly end: Int32Array;
   /** Whether the byte that leads to a node and all below it are plain. */
   readonly isPlain: Uint8Array;
+  /** The most bytes of a path that ends with the node's byte and goes on below it. */
+  readonly height: Int32Array;
   /** Tokens of node i: tokens[tokenAt[i]] … tokens[tokenAt[i + 1]]. */
   readonly tokenAt: Int32Array;
   readonly tokens: Int32Array;
@@ -81,9 +83,11 @@ export function createVocabulary(table: TokenTable): Vocabulary {
   for (const byte of PLAIN_BYTES) plain[byte] = 1;
   const isPlain = Uint8Array.from(nodes, (byte) => plain[byte]!);
   // From the last node to the first: what lies below a node comes after it.
+  const height = new Int32Array(new SharedArrayBuffer(4 * nodes.length)).fill(1);
   for (let node = nodes.length - 1; node > 0; node--) {
-    for (let below = node + 1; below < ends[node]! && isPlain[node] === 1; below = ends[below]!) {
-      isPlain[node] = isPlain[below]!;
+    for (let below = node + 1; below < ends[node]!; below = ends[below]!) {
+      isPlain[node]! &= isPlain[below]!;
+      height[node] = Math.max(height[node]!, height[below]! + 1);
     }
   }
   const singles = new Set(sorted.filter((token) => bytesOf(token).length === 1).map((token) => bytesOf(token)[0]));
@@ -97,6 +101,7 @@ export function createVocabulary(table: TokenTable): Vocabulary {
     depth: sharedIntegers(depths),
     end: sharedIntegers(ends),
     isPlain: sharedBytes(isPlain),
+    height,
     tokenAt: sharedIntegers(tokenAt),
     tokens: sharedIntegers(tokens),
   };

@@ -14,11 +14,13 @@ export const PARAMETER_END = "</parameter>";
 export const END_OF: Readonly<Record<Spelling, string>> = { raw: PARAMETER_END, json: '"' };
 const UTF8 = new TextEncoder();
 
+/** Automata that depend on no schema, made once for each thread. */
+const FIXED = new Map<string, Automaton>();
+
 export class Rules {
   readonly budget: Budget;
   readonly #rules: (Rule | undefined)[] = [];
   readonly #shared = new Map<string, number>();
-  readonly #tails = new Map<Spelling, Automaton>();
 
   constructor(budget: Budget) {
     this.budget = budget;
@@ -48,12 +50,8 @@ export class Rules {
   }
 
   tailAutomaton(spelling: Spelling): Automaton {
-    const known = this.#tails.get(spelling);
-    if (known !== undefined) return known;
     const body = sequence(repeat(anyCharacter(spelling)), text(END_OF[spelling]));
-    const automaton = firstMatches(automatonOf(body, this.budget));
-    this.#tails.set(spelling, automaton);
-    return automaton;
+    return this.#fixed(`${spelling} string`, () => firstMatches(automatonOf(body, this.budget)));
   }
 
   counting(spelling: Spelling, min: number, max: number): Counting {
@@ -65,16 +63,16 @@ export class Rules {
   }
 
   get integer(): Expression {
-    return this.#once("integer", () => integers({ min: undefined, max: undefined })!);
+    return this.#plain("integer", () => integers({ min: undefined, max: undefined })!);
   }
 
   get number(): Expression {
-    return this.#once("number", () => NUMBER);
+    return this.#plain("number", () => NUMBER);
   }
 
   /** A blank, or a new line with its indentation, or nothing. Bounded: white space must not go on for ever. */
   get space(): Expression {
-    return optional(this.#once("space", () => choice(text(" "), sequence(text("\n"), repeat(text(" "), 0, 32)))));
+    return optional(this.#plain("space", () => choice(text(" "), sequence(text("\n"), repeat(text(" "), 0, 32)))));
   }
 
   get anyValue(): Expression {
@@ -98,6 +96,17 @@ export class Rules {
   list(open: string, item: Expression, close: string): Expression {
     const items = sequence(item, repeat(sequence(text(","), this.space, item)));
     return sequence(text(open), this.space, optional(sequence(items, this.space)), text(close));
+  }
+
+  /** A rule that calls no other. */
+  #plain(name: string, body: () => Expression): Expression {
+    return this.#once(name, () => this.#fixed(name, () => automatonOf(body(), this.budget)));
+  }
+
+  #fixed(name: string, make: () => Automaton): Automaton {
+    const automaton = FIXED.get(name) ?? make();
+    FIXED.set(name, automaton);
+    return automaton;
   }
 
   #once(name: string, body: () => Rule["body"]): Expression {
