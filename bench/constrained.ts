@@ -12,8 +12,8 @@ import { writeTextCheckpoint } from "../src/api/testing.ts";
 import { openCheckpoint } from "../src/checkpoint/checkpoint.ts";
 import { DEFAULT_SAMPLING } from "../src/ops/sample/sample.ts";
 import { compileGrammar } from "../src/schema/compile.ts";
-import { checkSchemas, LIMITS, specOf, type Tally, vocabularyOf } from "../test/constrained.ts";
-import { generateAll, openEngine, request } from "../test/support.ts";
+import { checkSchemas, LIMITS, openSmallEngine, specOf, type Tally, vocabularyOf } from "../test/constrained.ts";
+import { generateAll, request } from "../test/support.ts";
 
 const { values } = parseArgs({
   options: { schemas: { type: "string", default: "1000" }, first: { type: "string", default: "0" } },
@@ -23,7 +23,7 @@ const [count, first] = [Number(values.schemas), Number(values.first)];
 const { path, remove } = await writeTextCheckpoint();
 using checkpoint = openCheckpoint(path);
 const tokenizer = loadTokenizer(checkpoint).tokenizer!;
-const open = () => openEngine(path, { maxSequences: 16, maxTokens: 16 * 4096, numTokens: tokenizer.numTokens });
+const open = () => openSmallEngine(path, tokenizer);
 
 const started = performance.now();
 const total: Tally = { calls: 0, texts: 0, tokens: 0 };
@@ -42,7 +42,7 @@ console.log(
 );
 
 const vocabulary = vocabularyOf(tokenizer);
-const schema = { type: "string", minLength: 300 };
+const schema = { type: "string", minLength: 3000 };
 const program = compileGrammar({ kind: "json_schema", schema, path: "schema" }, "string", LIMITS);
 const constraints = { without: undefined, with: specOf(tokenizer, vocabulary, { answer: program }) };
 for (const round of [0, 1]) {
@@ -51,7 +51,7 @@ for (const round of [0, 1]) {
     const sampling = { ...DEFAULT_SAMPLING, temperature: 1, topP: 1, seed: 1 };
     const before = performance.now();
     const outputs = generateAll(opened.engine, [
-      request([1], { constraint, sampling, maxTokens: 300, speculation: 0 }),
+      request([1], { constraint, sampling, maxTokens: 3000, speculation: 0 }),
     ]);
     const rate = (1000 * outputs[0]!.length) / (performance.now() - before);
     if (round > 0) console.log(`${name} a constraint: ${rate.toFixed(0)} tokens/s`);

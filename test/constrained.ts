@@ -1,6 +1,9 @@
 // Random schemas against a model with random weights: what the test samples a hundred of, and the bench a thousand.
 
 import type { Ajv2020 } from "ajv/dist/2020.js";
+import { cpuBackendStatus } from "../src/backends/cpu/addon.ts";
+import { createCpuBackend } from "../src/backends/cpu/native.ts";
+import { createReferenceBackend } from "../src/backends/reference/reference.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import type { ConstraintSpec } from "../src/grammar/constraint.ts";
 import { createVocabulary, tokenTable, type Vocabulary } from "../src/grammar/vocabulary.ts";
@@ -14,7 +17,13 @@ import { parseToolCall } from "../src/tokenizer/tool-calls.ts";
 import type { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { assert, defined } from "../src/util/assert.ts";
 import { randomParameters } from "./random-schema.ts";
-import { generateAll, request } from "./support.ts";
+import { generateAll, openEngine, request, type TestEngine } from "./support.ts";
+
+/** One thread: a model this small only waits for a second one. */
+export function openSmallEngine(path: string, tokenizer: Tokenizer): TestEngine {
+  const backend = cpuBackendStatus().isAvailable ? createCpuBackend({ threads: 1 }) : createReferenceBackend();
+  return openEngine(path, { maxSequences: 16, maxTokens: 16 * 4096, numTokens: tokenizer.numTokens }, backend);
+}
 
 export const LIMITS = { maxStates: 200_000, maxMs: 20_000 };
 

@@ -117,7 +117,7 @@ function stringSchema(random: Random): Schema {
     case 2:
       return { type: "string", pattern: "[A-Za-z]", maxLength: 3 + random.below(3) };
     default:
-      return { type: "string", minLength, maxLength: minLength + random.below(12) };
+      return { type: "string", minLength, maxLength: minLength + random.below(8) };
   }
 }
 

@@ -21,8 +21,8 @@ export interface Automaton {
   readonly calls: readonly (readonly CallEdge[])[];
 }
 
-/** Automata above this size are left as they are: making them minimal would take longer than it saves. */
-const MAX_MINIMIZED = 600;
+/** Larger ones are left as they are: making them minimal takes longer than it saves. Rules that count must be minimal. */
+const MAX_MINIMIZED = 100;
 
 /** The automaton of an expression. Throws `invalid_argument` where it exceeds the budget. */
 export function automatonOf(expression: Expression, budget: Budget): Automaton {

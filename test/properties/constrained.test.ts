@@ -5,15 +5,14 @@ import { expect, test } from "vitest";
 import { writeTextCheckpoint } from "../../src/api/testing.ts";
 import { openCheckpoint } from "../../src/checkpoint/checkpoint.ts";
 import { loadTokenizer } from "../../src/api/load-tokenizer.ts";
-import { checkSchemas } from "../constrained.ts";
-import { openEngine } from "../support.ts";
+import { checkSchemas, openSmallEngine } from "../constrained.ts";
 
 test("what is strict always satisfies its schema, and drafts change nothing", async () => {
   const { path, remove } = await writeTextCheckpoint();
   try {
     using checkpoint = openCheckpoint(path);
     const tokenizer = loadTokenizer(checkpoint).tokenizer!;
-    using opened = openEngine(path, { maxSequences: 16, maxTokens: 16 * 4096, numTokens: tokenizer.numTokens });
+    using opened = openSmallEngine(path, tokenizer);
     const ajv = new Ajv2020({ strict: false, logger: false, ownProperties: true });
     const tally = checkSchemas(
       opened.engine,
@@ -25,4 +24,4 @@ test("what is strict always satisfies its schema, and drafts change nothing", as
   } finally {
     remove();
   }
-}, 120_000);
+}, 300_000);
