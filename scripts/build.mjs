@@ -19,6 +19,7 @@ const ENTRIES = {
   main: "src/cli/main.ts",
   worker: "src/engine/worker.ts",
   "chunk-worker": "src/convert/chunk-worker.ts",
+  "compile-worker": "src/schema/compile-worker.ts",
 };
 
 /** Writes the JavaScript into a folder of this package. Throws what esbuild has reported. */

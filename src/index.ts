@@ -11,6 +11,8 @@ export {
   type Matrix,
   type PrefixCacheStats,
 } from "./api/mimo.ts";
+export type { CallValidation } from "./api/check-call.ts";
+export type { ResponseFormat, ToolChoice } from "./api/constrain.ts";
 export type { AnswerOptions, ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
 export type {
   FinishReason,

@@ -1,6 +1,7 @@
 // What a generation tells its reader, in order: progress of the prompt, pieces of output, and one `done` at the end.
 
 import type { CacheMiss } from "../cache/prefix-cache.ts";
+import type { CallValidation } from "./check-call.ts";
 import type { OutputEvent } from "../tokenizer/output-parser.ts";
 import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/sequence.ts";
 
@@ -63,6 +64,8 @@ export type GenerationEvent =
       readonly complete: boolean;
       /** The parsed call, or why it could not be parsed. */
       readonly call: ParsedToolCall;
+      /** Whether its tool takes it. Always so where the tool is strict and the call complete. */
+      readonly validation: CallValidation;
     }
   /** One per token, where `logprobs` was asked for. */
   | { readonly type: "logprobs"; readonly tokens: readonly TokenLogprobs[] }

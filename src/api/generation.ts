@@ -10,6 +10,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { ToolCallStream, type ToolCallPiece } from "../tokenizer/tool-call-stream.ts";
 import { parseToolCall } from "../tokenizer/tool-calls.ts";
 import { defined } from "../util/assert.ts";
+import { checkCall } from "./check-call.ts";
 import { finishReasonOf, type GenerationEvent, type TokenAlternative, type TokenLogprobs, usageOf } from "./events.ts";
 
 export interface GenerationContext {
@@ -136,7 +137,7 @@ class TextPipeline {
         const call = event.complete
           ? parseToolCall(event.raw, this.#context.tools)
           : { error: "The call was cut off before </tool_call>." };
-        yield { ...event, call };
+        yield { ...event, call, validation: checkCall(call, this.#context.tools) };
         this.#stopped = this.numToolCalls >= this.#context.maxToolCalls;
         return;
       }

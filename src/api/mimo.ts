@@ -7,10 +7,13 @@ import { EngineClient } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
 import type { MtpMode } from "../engine/speculator.ts";
+import type { ConstraintSpec } from "../grammar/constraint.ts";
 import { logprobReader } from "../ops/sample/logprobs.ts";
+import { GrammarCompiler } from "../schema/compiler.ts";
 import { encodeChat, type EncodedChat } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { MimoError } from "../util/errors.ts";
+import { constraintOf } from "./constrain.ts";
 import type { FinishReason, GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "./events.ts";
 import { describeLogprobs, type GenerationContext, generationEvents } from "./generation.ts";
 import {
@@ -63,6 +66,7 @@ export class Mimo implements AsyncDisposable {
   readonly #tokenizer: Tokenizer | undefined;
   readonly #mtpMode: MtpMode;
   readonly #speculation: number | "auto" | undefined;
+  readonly #grammars = new GrammarCompiler();
 
   /** Use `load`. */
   constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode, speculation?: number | "auto") {
@@ -121,10 +125,15 @@ export class Mimo implements AsyncDisposable {
   /** `chat` of a prompt that is encoded already: for several answers to one conversation. Throws as `chat`. */
   async *answer(prompt: EncodedChat, options: AnswerOptions = {}): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, ANSWER_KEYS);
+    const { tools = [], toolChoice = "auto", parallelToolCalls = true, responseFormat = { type: "text" } } = options;
+    const maxToolCalls = checkMaxToolCalls(options.maxToolCalls);
+    const constraint = await constraintOf(
+      { tools, toolChoice, parallelToolCalls, responseFormat },
+      { tokenizer: this.tokenizer, prompt, endTokens: this.#eosTokenIds, compiler: this.#grammars },
+    );
     // Where thinking is on, the model opens its thinking block itself.
     const { thinking, ids } = prompt;
-    const maxToolCalls = checkMaxToolCalls(options.maxToolCalls);
-    yield* this.#generate(options, ids, { structured: true, thinking, tools: options.tools ?? [], maxToolCalls });
+    yield* this.#generate(options, ids, { structured: true, thinking, tools, maxToolCalls, constraint });
   }
 
   /** What follows a text or token ids, with nothing added. Throws as `chat`. */
@@ -179,6 +188,7 @@ export class Mimo implements AsyncDisposable {
 
   /** Ends the engine and frees its memory; running generations fail with `disposed`. */
   async close(): Promise<void> {
+    this.#grammars[Symbol.dispose]();
     await this.#client.close();
   }
 
@@ -186,23 +196,29 @@ export class Mimo implements AsyncDisposable {
     await this.close();
   }
 
+  get #eosTokenIds(): readonly number[] {
+    return [...new Set([...this.info.config.eosTokenIds, ...(this.#tokenizer?.eosIds ?? [])])];
+  }
+
   #generate(
     options: GenerationOptions,
     ids: readonly number[],
-    shape: Pick<GenerationContext, "structured" | "thinking" | "tools" | "maxToolCalls">,
+    shape: Pick<GenerationContext, "structured" | "thinking" | "tools" | "maxToolCalls"> & {
+      readonly constraint?: ConstraintSpec | undefined;
+    },
   ): AsyncGenerator<GenerationEvent> {
     const tokenizer = this.#tokenizer;
     const { config, contextLength } = this.info;
-    const eosTokenIds = [...new Set([...config.eosTokenIds, ...(tokenizer?.eosIds ?? [])])];
     const { speculation = this.#speculation } = options;
     const request = toSequenceRequest({ ...options, speculation }, ids, {
-      eosTokenIds,
+      eosTokenIds: this.#eosTokenIds,
       contextLength,
       vocabSize: config.vocabSize,
     });
-    return generationEvents(this.#client.submit(request, options.signal), {
+    const { constraint, ...rest } = shape;
+    return generationEvents(this.#client.submit({ ...request, constraint }, options.signal), {
       tokenizer,
-      ...shape,
+      ...rest,
       stop: options.stop ?? [],
       stopTokens: new Set(request.stopTokens),
       promptTokens: ids.length,

@@ -4,6 +4,7 @@ import type { SequenceRequest } from "../engine/sequence.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../ops/sample/sample.ts";
 import type { ChatMessage, ToolDefinition } from "../tokenizer/chat-request.ts";
 import { MimoError } from "../util/errors.ts";
+import type { ResponseFormat, ToolChoice } from "./constrain.ts";
 import { freshSeed } from "../util/random.ts";
 
 export interface GenerationOptions {
@@ -50,6 +51,12 @@ export interface AnswerOptions extends GenerationOptions {
   readonly tools?: readonly ToolDefinition[] | undefined;
   /** Most tool calls; the answer ends with the last one. Default: as many as the model writes. */
   readonly maxToolCalls?: number | undefined;
+  /** "auto" (the default), "none", "required", or { name }: exactly one call of that tool. */
+  readonly toolChoice?: ToolChoice | undefined;
+  /** Whether an answer may hold several calls. On by default. */
+  readonly parallelToolCalls?: boolean | undefined;
+  /** What the text of the answer is. Default: text. */
+  readonly responseFormat?: ResponseFormat | undefined;
 }
 
 export interface ChatOptions extends AnswerOptions {
@@ -86,7 +93,14 @@ const COMMON_KEYS = [
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
 
-export const ANSWER_KEYS: readonly string[] = [...COMMON_KEYS, "tools", "maxToolCalls"];
+export const ANSWER_KEYS: readonly string[] = [
+  ...COMMON_KEYS,
+  "tools",
+  "maxToolCalls",
+  "toolChoice",
+  "parallelToolCalls",
+  "responseFormat",
+];
 export const CHAT_KEYS: readonly string[] = [...ANSWER_KEYS, "messages", "thinking"];
 export const COMPLETE_KEYS: readonly string[] = [...COMMON_KEYS, "prompt"];
 

@@ -9,6 +9,7 @@ import { PrefixCache, type PrefixCacheOptions, type PrefixCacheStats } from "../
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Activations } from "../ops/linear/quantise-activations.ts";
 import type { BindOptions } from "../model/weight-binder.ts";
+import { Constraints } from "../grammar/constraints.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import type { KvDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -44,6 +45,7 @@ export class Engine implements Disposable {
   readonly #scheduler: Scheduler;
   readonly #speculator: Speculator;
   readonly #depths = new Map<number, DraftDepth>();
+  readonly #constraints = new Constraints();
   readonly #now: () => number;
   #fetchesBefore: FetchStats | undefined;
 
@@ -98,7 +100,8 @@ export class Engine implements Disposable {
       );
     }
     const maxTokens = Math.min(request.maxTokens, this.contextLength - prompt.length);
-    this.#scheduler.add(new Sequence({ ...request, maxTokens }, this.#speculator.maxDepth, this.#now()));
+    const constraint = request.constraint && this.#constraints.create(request.constraint, this.runner.numTokens);
+    this.#scheduler.add(new Sequence({ ...request, maxTokens }, this.#speculator.maxDepth, this.#now(), constraint));
   }
 
   /** Ends a sequence and frees its memory at once; its last output. Undefined where it is not running any more. */

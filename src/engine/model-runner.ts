@@ -11,7 +11,7 @@ import type { BindOptions } from "../model/weight-binder.ts";
 import type { Activations } from "../ops/linear/quantise-activations.ts";
 import { LOGPROB_ROWS, logprobRows, readLogprobs } from "../ops/sample/logprob-rows.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
-import { type RowSampling, SAMPLE_ROWS, sampleRows } from "../ops/sample/sample-rows.ts";
+import { maskWords, type RowSampling, SAMPLE_ROWS, sampleRows } from "../ops/sample/sample-rows.ts";
 import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
 import type { PlannedRows } from "./scheduler.ts";
@@ -115,9 +115,17 @@ export class ModelRunner implements Disposable {
     const reported = requests.flatMap(({ topLogprobs }, row) => (topLogprobs === undefined ? [] : [row]));
     const columns = 1 + Math.max(...requests.map(({ topLogprobs = 0 }) => topLogprobs));
     const size = reported.length * columns;
-    const memory = this.#reserveSamples(4 * (R + 2 * size));
+    const maskParts = requests.flatMap(({ mask }) => mask ?? []);
+    const numWords = maskWords(numTokens);
+    const memory = this.#reserveSamples(4 * (R + 2 * size + maskParts.length * numWords));
     const tokens = view(memory, "i32", [R]);
-    sampleRows(backend, { logits, numTokens, rows: requests, tokens });
+    const masksAt = 4 * (R + 2 * size);
+    const masks = maskParts.length === 0 ? undefined : view(memory, "i32", [maskParts.length, numWords], masksAt);
+    maskParts.forEach((part, i) => {
+      const row = view(memory, "i32", [numWords], masksAt + 4 * i * numWords);
+      backend.upload(row, new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+    });
+    sampleRows(backend, { logits, numTokens, rows: requests, tokens, masks });
     if (size > 0) {
       const ids = view(memory, "i32", [reported.length, columns], 4 * R);
       const logprobs = view(memory, "f32", [reported.length, columns], 4 * (R + size));

@@ -6,10 +6,12 @@
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { SequenceId } from "../cache/hybrid-cache.ts";
 import type { CacheMiss } from "../cache/prefix-cache.ts";
+import type { Constraint, ConstraintSpec, ConstraintState } from "../grammar/constraint.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import { type TokenHistory, usesHistory } from "../ops/sample/penalties.ts";
 import type { RowSampling } from "../ops/sample/sample-rows.ts";
 import type { SamplingParams } from "../ops/sample/sample.ts";
+import { defined } from "../util/assert.ts";
 
 export type FinishReason = "stop" | "length" | "aborted";
 
@@ -34,6 +36,8 @@ export interface SequenceRequest {
   readonly tenant?: string | undefined;
   /** Whether to begin with what is cached, and to keep what is computed. Default true. */
   readonly cache?: boolean | undefined;
+  /** What the output may be; undefined allows everything. */
+  readonly constraint?: ConstraintSpec | undefined;
 }
 
 /** What the MTP heads know of a sequence; what it stands for lies in its rings. */
@@ -99,9 +103,14 @@ export class Sequence {
   readonly #stopTokens: ReadonlySet<number>;
   readonly #seen: Set<number>;
   readonly #counts = new Map<number, number>();
+  readonly #constraint: Constraint | undefined;
+  /** Where the constraint stands behind the output so far. */
+  #constrained: ConstraintState | undefined;
 
-  constructor(request: SequenceRequest, numMtpHeads: number, now: number) {
+  constructor(request: SequenceRequest, numMtpHeads: number, now: number, constraint?: Constraint) {
     this.request = request;
+    this.#constraint = constraint;
+    this.#constrained = constraint?.start;
     this.tokens = [...request.prompt];
     this.submittedAt = now;
     this.mtp = Array.from({ length: numMtpHeads }, () => EMPTY_RANGE);
@@ -163,12 +172,34 @@ export class Sequence {
     this.#counts.set(token, (this.#counts.get(token) ?? 0) + 1);
     if (this.#stopTokens.has(token)) this.finish = "stop";
     else if (this.numGenerated >= this.request.maxTokens) this.finish = "length";
+    if (this.#constraint === undefined) return;
+    this.#constrained = defined(this.#constraintAfter([token]), "a sampled token that the constraint allows");
+    if (this.#constraint.isOver(this.#constrained)) this.finish = "stop";
   }
 
   /** How to sample the token that follows `drafts`, should they hold. */
   samplingAfter(drafts: readonly number[]): RowSampling {
     const params = this.request.sampling;
-    return { params, history: this.#historyAfter(drafts), position: this.tokens.length + drafts.length };
+    const constrained = this.#constraintAfter(drafts);
+    const mask = constrained && this.#constraint?.mask(constrained);
+    return { params, history: this.#historyAfter(drafts), position: this.tokens.length + drafts.length, mask };
+  }
+
+  /** The drafts before the first one that the constraint refuses, or that would follow its end. */
+  allowedDrafts(drafts: readonly number[]): readonly number[] {
+    if (this.#constraint === undefined) return drafts;
+    let count = 0;
+    for (let state = this.#constrained; count < drafts.length; count++) {
+      state = state && this.#constraint.after(state, drafts[count]!);
+      if (state === undefined) break;
+    }
+    return drafts.slice(0, count);
+  }
+
+  #constraintAfter(drafts: readonly number[]): ConstraintState | undefined {
+    let state = this.#constrained;
+    for (const token of drafts) state = state && this.#constraint?.after(state, token);
+    return state;
   }
 
   #historyAfter(drafts: readonly number[]): TokenHistory {

@@ -75,6 +75,8 @@ export class Speculator {
       this.#sample(head, spans, out);
       previous = { out, spans };
     }
+    // Drafts are sampled under the constraint, but heads do not know where it ends.
+    for (const sequence of sequences) sequence.drafts = sequence.allowedDrafts(sequence.drafts);
   }
 
   #draftSpan(sequence: Sequence, head: number, numHeads: number): HeadSpan {

@@ -41,6 +41,8 @@ export interface ToolDefinition {
     readonly description?: string | undefined;
     /** JSON Schema of the arguments: an object type. */
     readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+    /** Calls of this tool always satisfy its schema. Templates do not see it. */
+    readonly strict?: boolean | null | undefined;
   };
 }
 
@@ -171,7 +173,8 @@ export function checkTools(tools: unknown): readonly ToolDefinition[] {
     }
     const definition = tool["function"];
     if (!isJsonObject(definition)) throw invalid(`${path}.function`, "must be an object");
-    const { name, description, parameters } = definition;
+    const { strict, ...shown } = definition;
+    const { name, description, parameters } = shown;
     if (typeof name !== "string" || !/^[^\s<>]+$/.test(name)) {
       throw invalid(`${path}.function.name`, "must be a name without spaces and angle brackets");
     }
@@ -181,6 +184,9 @@ export function checkTools(tools: unknown): readonly ToolDefinition[] {
     if (parameters !== undefined && !isJsonObject(parameters)) {
       throw invalid(`${path}.function.parameters`, "must be a JSON Schema object");
     }
-    return tool as unknown as ToolDefinition;
+    if (strict !== undefined && strict !== null && typeof strict !== "boolean") {
+      throw invalid(`${path}.function.strict`, "must be true or false");
+    }
+    return { ...tool, function: shown } as unknown as ToolDefinition;
   });
 }

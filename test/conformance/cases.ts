@@ -15,7 +15,7 @@ import { router } from "../../src/ops/router/router.ts";
 import { logprobRows } from "../../src/ops/sample/logprob-rows.ts";
 import { EMPTY_HISTORY, type TokenHistory } from "../../src/ops/sample/penalties.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../../src/ops/sample/sample.ts";
-import { sampleRows } from "../../src/ops/sample/sample-rows.ts";
+import { maskWords, sampleRows } from "../../src/ops/sample/sample-rows.ts";
 import { swiglu } from "../../src/ops/swiglu/swiglu.ts";
 import { type DType, DTYPES } from "../../src/tensor/dtype.ts";
 import type { Machine } from "./machine.ts";
@@ -350,6 +350,15 @@ const SAMPLED_VOCABULARIES = [
   { V: 2050, numTokens: 2047 },
 ];
 
+function maskOf(seed: number, numTokens: number): Uint32Array {
+  const mask = new Uint32Array(maskWords(numTokens));
+  const least = [-Infinity, 350, 399, Infinity][Math.floor(seed / 4) % 4]!;
+  randomIntegers(977 + seed, numTokens, 400).forEach((value, token) => {
+    if (value >= least) mask[token >> 5]! |= 1 << (token & 31);
+  });
+  return mask;
+}
+
 export function sampleRowsCases(): Case[] {
   const history = (r: number): TokenHistory => {
     const tokens = randomIntegers(1480 + r, 60, 400);
@@ -370,8 +379,13 @@ export function sampleRowsCases(): Case[] {
           params: { ...DEFAULT_SAMPLING, seed: r, ...SAMPLINGS[r % SAMPLINGS.length] },
           history: r % 3 === 0 ? EMPTY_HISTORY : history(r),
           position: 10 * r,
+          // Of every share: nearly all tokens, few of them, one, none.
+          mask: r % 4 === 1 ? maskOf(r, numTokens) : undefined,
         }));
-        sampleRows(machine.backend, { logits, numTokens, rows, tokens });
+        const own = rows.flatMap(({ mask }) => mask ?? []);
+        const words = own.flatMap((mask) => Array.from(mask, (word) => word | 0));
+        const masks = own.length === 0 ? undefined : machine.integers([own.length, maskWords(numTokens)], words);
+        sampleRows(machine.backend, { logits, numTokens, rows, tokens, masks });
         return Float32Array.from(machine.readIntegers(tokens));
       },
     })),

@@ -20,6 +20,7 @@ struct Request {
   double temperature, top_k, top_p, min_p;
   double repetition, presence, frequency;
   double seed, position;
+  double mask;  // row of the masks, or -1
   double num_biases, num_seen, num_counts;
   const double* biases;  // (token, bias)...
   const double* seen;    // token...
@@ -27,7 +28,7 @@ struct Request {
   bool has_changes() const { return num_biases + num_seen + num_counts > 0; }
 };
 
-constexpr int NUM_FIELDS = 12;
+constexpr int NUM_FIELDS = 13;
 
 // Reads one row's request and moves on to the next.
 Request take_request(const double*& next) {
@@ -86,6 +87,26 @@ class Adjustments {
   float* saved_;
   int64_t count_ = 0;
 };
+
+// The row with -Infinity in the place of every token that the mask does not allow; each thread writes its share of
+// whole words. The row itself is left alone, and rows without a mask never come here.
+void copy_allowed(const float* logits, const uint32_t* words, int64_t num_tokens, float* allowed, const Worker& worker) {
+  const Range own = share_of((num_tokens + 31) / 32, worker);
+  for (int64_t w = own.begin; w < own.end; w++) {
+    const int64_t count = min_of(num_tokens - 32 * w, 32);
+    for (int64_t i = 0; i < count; i++) {
+      allowed[32 * w + i] = (words[w] >> i & 1) != 0 ? logits[32 * w + i] : -INFINITE;
+    }
+  }
+}
+
+// The lowest token that a mask allows; 0 where it allows none.
+int64_t first_allowed(const uint32_t* words, int64_t num_tokens) {
+  for (int64_t id = 0; id < num_tokens; id++) {
+    if ((words[id / 32] >> (id % 32) & 1) != 0) return id;
+  }
+  return 0;
+}
 
 // The randomness of src/util/random.ts.
 inline uint32_t mix(uint32_t a, uint32_t b) {
@@ -197,7 +218,7 @@ int64_t sample(Row& row, const Request& request, Choice* choices, Worker& worker
 
 }  // namespace
 
-// tensors [logits, tokens], scalars [R, V, numTokens, numChanges, a request for each row...]
+// tensors [logits, tokens, masks where a row has one], scalars [R, V, numTokens, numChanges, numMasks, a request for each row...]
 void sample_rows(const Args& args, Worker& worker) {
   const int64_t R = args.integer(0), V = args.integer(1), num_tokens = args.integer(2);
   const size_t num_blocks = static_cast<size_t>((num_tokens + BLOCK - 1) / BLOCK);
@@ -206,15 +227,26 @@ void sample_rows(const Args& args, Worker& worker) {
   Choice* choices = static_cast<Choice*>(worker.shared_scratch(static_cast<size_t>(worker.count) * sizeof(Choice)));
   const size_t num_changes = worker.id == 0 ? static_cast<size_t>(args.integer(3)) : 0;
   float* saved = static_cast<float*>(worker.scratch((num_changes + 1) * sizeof(float)));
-  const double* next = args.scalars + 4;
+  const size_t num_allowed = args.integer(4) > 0 ? static_cast<size_t>(num_tokens) : 1;
+  float* allowed = static_cast<float*>(worker.shared_scratch(num_allowed * sizeof(float)));
+  const int64_t num_words = (num_tokens + 31) / 32;
+  const double* next = args.scalars + 5;
   for (int64_t r = 0; r < R; r++) {
     const Request request = take_request(next);
     float* logits = args.tensors[0].as<float>() + r * V;
+    const uint32_t* mask = nullptr;
+    if (request.mask >= 0) {
+      mask = args.tensors[2].as<const uint32_t>() + static_cast<int64_t>(request.mask) * num_words;
+      copy_allowed(logits, mask, num_tokens, allowed, worker);
+      worker.barrier();
+      logits = allowed;
+    }
     Adjustments adjustments(logits, num_tokens, saved);
     if (worker.id == 0) adjustments.apply(request);
     if (request.has_changes()) worker.barrier();
     Row row{logits, num_tokens, maxima, sums};
-    const int64_t token = sample(row, request, choices, worker);
+    int64_t token = sample(row, request, choices, worker);
+    if (mask != nullptr && row.max == -INFINITE) token = first_allowed(mask, num_tokens);
     worker.barrier();
     if (worker.id != 0) continue;
     adjustments.revert(request);

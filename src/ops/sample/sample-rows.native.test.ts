@@ -11,7 +11,7 @@ import { randomKey, randomUnit } from "../../util/random.ts";
 import { logprobRows, readLogprobs } from "./logprob-rows.ts";
 import { logprobReader, type Logprobs } from "./logprobs.ts";
 import { EMPTY_HISTORY } from "./penalties.ts";
-import { type RowSampling, sampleRows } from "./sample-rows.ts";
+import { maskWords, type RowSampling, sampleRows } from "./sample-rows.ts";
 import { DEFAULT_SAMPLING, type SamplingParams, sampleToken } from "./sample.ts";
 
 const status = cpuBackendStatus();
@@ -32,7 +32,14 @@ function sampleOn(backend: Backend, values: Float32Array, rows: readonly RowSamp
   const tokens = view(results, "i32", [R]);
   const ids = view(results, "i32", [R, columns], 4 * R);
   const logprobs = view(results, "f32", [R, columns], 4 * R * (1 + columns));
-  sampleRows(backend, { logits, numTokens: V, rows, tokens });
+  const own = rows.flatMap(({ mask }) => mask ?? []);
+  const maskMemory = backend.alloc(Math.max(4, 4 * own.length * maskWords(V)));
+  const masks = own.length === 0 ? undefined : view(maskMemory, "i32", [own.length, maskWords(V)]);
+  own.forEach((mask, i) => {
+    const row = view(maskMemory, "i32", [maskWords(V)], 4 * i * maskWords(V));
+    backend.upload(row, new Uint8Array(mask.buffer));
+  });
+  sampleRows(backend, { logits, numTokens: V, rows, tokens, masks });
   logprobRows(backend, { logits, numTokens: V, tokens, rows: [...rows.keys()], ids, logprobs });
   const words = new Int32Array(results.byteLength / 4);
   backend.download(view(results, "i32", [words.length]), new Uint8Array(words.buffer));
@@ -40,6 +47,7 @@ function sampleOn(backend: Backend, values: Float32Array, rows: readonly RowSamp
   backend.download(logits, new Uint8Array(after.buffer));
   backend.free(memory);
   backend.free(results);
+  backend.free(maskMemory);
   const floats = new Float32Array(words.buffer);
   const report = (_: unknown, r: number): Logprobs => {
     const [start, end] = [R + r * columns, R + (r + 1) * columns];
@@ -49,9 +57,9 @@ function sampleOn(backend: Backend, values: Float32Array, rows: readonly RowSamp
 }
 
 const sampleHere = (values: Float32Array, rows: readonly RowSampling[]): number[] =>
-  rows.map(({ params, history, position }, r) => {
+  rows.map(({ params, history, position, mask }, r) => {
     const V = values.length / rows.length;
-    return sampleToken(values.slice(r * V, (r + 1) * V), V, params, history, position);
+    return sampleToken(values.slice(r * V, (r + 1) * V), V, params, history, position, mask);
   });
 
 /** A bell of unlikely tokens below some likely ones, or `flat` the bell alone: sums of uniform numbers. */
@@ -88,20 +96,35 @@ describe.skipIf(!status.isAvailable)("sampling on the CPU backend", () => {
     seed: fc.maxSafeNat(),
   });
 
+  const anyWord = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constantFrom(0, 1, 2 ** 32 - 1));
+  const anyMask = fc.option(fc.tuple(anyWord, anyWord, anyWord), { nil: undefined });
+
   test("is the definition, whatever the logits, parameters and history", () => {
     using backend = createCpuBackend({ threads: 2 });
     const tokens = fc.array(fc.nat(70), { maxLength: 20 });
     fc.assert(
-      fc.property(anyLogits, anyParams, tokens, tokens, fc.nat(1000), (logits, options, prompt, output, position) => {
-        const counts = new Map<number, number>();
-        for (const token of output) counts.set(token, (counts.get(token) ?? 0) + 1);
-        const history = { seen: new Set([...prompt, ...output]), counts };
-        const row = { params: { ...options, logitBias: new Map(options.logitBias) }, history, position };
-        const values = Float32Array.from(logits);
-        const { tokens: chosen, logits: after } = sampleOn(backend, values, [row]);
-        expect(chosen).toEqual(sampleHere(values, [row]));
-        expect(after).toEqual(values);
-      }),
+      fc.property(
+        anyLogits,
+        anyParams,
+        tokens,
+        tokens,
+        fc.nat(1000),
+        anyMask,
+        (logits, options, prompt, output, position, allowed) => {
+          const counts = new Map<number, number>();
+          for (const token of output) counts.set(token, (counts.get(token) ?? 0) + 1);
+          const history = { seen: new Set([...prompt, ...output]), counts };
+          const mask = allowed && Uint32Array.from({ length: maskWords(logits.length) }, (_, i) => allowed[i % 3]!);
+          const row = { params: { ...options, logitBias: new Map(options.logitBias) }, history, position, mask };
+          const values = Float32Array.from(logits);
+          const { tokens: chosen, logits: after } = sampleOn(backend, values, [row]);
+          expect(chosen).toEqual(sampleHere(values, [row]));
+          expect(after).toEqual(values);
+          if (mask?.some((word, i) => word !== 0 && 32 * (i + 1) <= logits.length)) {
+            expect(mask[chosen[0]! >> 5]! & (1 << (chosen[0]! & 31))).not.toBe(0);
+          }
+        },
+      ),
       { numRuns: 3000 },
     );
   });

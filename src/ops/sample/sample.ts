@@ -1,6 +1,6 @@
 // Sampling: one token from one row of logits, as a pure function of the row, the parameters and the place in the text.
 //
-// Order: logit bias and penalties, temperature, top-k, top-p, min-p; then the Gumbel-max rule
+// Order: logit bias and penalties, the mask of allowed tokens, temperature, top-k, top-p, min-p; then the Gumbel-max rule
 //   token = argmax_v (logit_v / temperature + g(seed, position, v)),   g = −ln(−ln u)   (Gumbel 1954; Maddison 2014)
 // over the tokens that remain. The noise depends on seed, position and token only. Two consequences: a sequence is
 // reproducible whatever it was batched with, and a draft model that samples with the same noise proposes the very
@@ -8,7 +8,8 @@
 // the output (drafter-invariant coupling: Daliri, Musco & Suresh 2024, arXiv 2408.07978).
 //
 // logits [V]; tokens at or above `numTokens` are padding of the vocabulary and are never chosen.
-// Temperature 0 is argmax; ties go to the lower id.
+// Temperature 0 is argmax; ties go to the lower id. A masked token has probability zero: truncation counts the allowed
+// ones only. Where no allowed token has a logit above −Infinity, the lowest of them is chosen.
 
 import { randomKey, randomUnit } from "../../util/random.ts";
 import { applyPenalties, type TokenHistory } from "./penalties.ts";
@@ -46,16 +47,26 @@ export const DEFAULT_SAMPLING: SamplingParams = {
   seed: 0,
 };
 
-/** The chosen token. `logits` may be changed. */
+/** The chosen token. `logits` may be changed. Bit t of the mask's words is whether token t may be chosen. */
 export function sampleToken(
   logits: Float32Array,
   numTokens: number,
   params: SamplingParams,
   history: TokenHistory,
   position: number,
+  mask?: Uint32Array,
 ): number {
   const row = logits.subarray(0, numTokens);
   applyPenalties(row, params, history);
+  if (mask !== undefined) {
+    const isAllowed = (token: number): boolean => (mask[token >> 5]! & (1 << (token & 31))) !== 0;
+    for (let token = 0; token < numTokens; token++) if (!isAllowed(token)) row[token] = -Infinity;
+    if (row.every((logit) => !(logit > -Infinity)))
+      return Math.max(
+        0,
+        row.findIndex((_, token) => isAllowed(token)),
+      );
+  }
   if (params.temperature === 0) return argmax(row);
   const kept = truncate(row, params);
   return gumbelArgmax(

@@ -1,0 +1,171 @@
+// What a chat's options make of its answer: the constraint under which the engine samples it, or none.
+//
+// Nothing is constrained that need not be: with tools on auto, none of them strict, and text as the answer, the engine
+// samples as if this file did not exist. Grammars are compiled before a request is queued, so a schema that cannot be
+// enforced is refused at once, and whoever waits for a compilation waits alone.
+
+import type { ConstraintSpec } from "../grammar/constraint.ts";
+import { type TokenTable, tokenTable } from "../grammar/vocabulary.ts";
+import type { GrammarSource } from "../schema/compile.ts";
+import type { GrammarCompiler } from "../schema/compiler.ts";
+import type { EncodedChat } from "../tokenizer/chat.ts";
+import type { ToolDefinition } from "../tokenizer/chat-request.ts";
+import { isJsonObject } from "../tokenizer/tokenizer-json.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { MimoError } from "../util/errors.ts";
+
+/** Which tools an answer may or must call. */
+export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
+
+/** What the text of an answer is. JSON without a schema is an object. */
+export type ResponseFormat =
+  | { readonly type: "text" }
+  | { readonly type: "json_object" }
+  | {
+      readonly type: "json_schema";
+      readonly schema: Readonly<Record<string, unknown>>;
+      /** Without it, any JSON object. Default true. */
+      readonly strict?: boolean | undefined;
+    };
+
+export interface AnswerOptions {
+  readonly tools: readonly ToolDefinition[];
+  readonly toolChoice: ToolChoice;
+  readonly parallelToolCalls: boolean;
+  readonly responseFormat: ResponseFormat;
+}
+
+export interface ConstrainContext {
+  readonly tokenizer: Tokenizer;
+  readonly prompt: EncodedChat;
+  readonly endTokens: readonly number[];
+  readonly compiler: Pick<GrammarCompiler, "compile" | "vocabulary">;
+}
+
+/** Throws `invalid_argument`, naming option, keyword and place, for what cannot be enforced; `overloaded`. */
+export async function constraintOf(
+  options: AnswerOptions,
+  context: ConstrainContext,
+): Promise<ConstraintSpec | undefined> {
+  const { tools, toolChoice, parallelToolCalls } = options;
+  checkChoice(toolChoice, tools);
+  checkFlag("parallelToolCalls", parallelToolCalls);
+  const offered = toolChoice === "none" ? [] : tools.flatMap((tool, i) => (isChosen(tool, toolChoice) ? [i] : []));
+  const mustCall = toolChoice === "required" || typeof toolChoice === "object";
+  const format = answerSource(options.responseFormat);
+  const callSource = callsSource(tools, offered, mustCall);
+  const maxCalls = typeof toolChoice === "object" || !parallelToolCalls ? 1 : Infinity;
+  const isFree = !mustCall && format === undefined && callSource === undefined && maxCalls === Infinity;
+  const isSilent = tools.length === 0 || toolChoice !== "none";
+  if (isFree && isSilent) return undefined;
+
+  const { tokenizer, prompt, endTokens, compiler } = context;
+  const id = (text: string): number | undefined => tokenizer.addedTokenId(text);
+  const markers = {
+    thinkStart: id("<think>"),
+    thinkEnd: id("</think>"),
+    callStart: id("<tool_call>"),
+    callEnd: id("</tool_call>"),
+  };
+  if (callSource !== undefined && (markers.callStart === undefined || markers.callEnd === undefined)) {
+    throw new MimoError(
+      "invalid_argument",
+      "This model's vocabulary has no tokens for calls, so none can be enforced.",
+      {
+        param: "tools",
+      },
+    );
+  }
+  const [vocabulary, answer, calls] = await Promise.all([
+    compiler.vocabulary(tableOf(tokenizer)),
+    mustCall || format === undefined ? undefined : compiler.compile(format),
+    callSource && compiler.compile(callSource),
+  ]);
+  const mayThink = markers.thinkStart !== undefined && prompt.ids.at(-1) !== markers.thinkEnd;
+  return {
+    vocabulary,
+    markers,
+    endTokens,
+    thinking: prompt.thinking ? "open" : mayThink ? "allowed" : "over",
+    answer: mustCall ? "none" : (answer ?? "free"),
+    calls: offered.length === 0 ? "none" : (calls ?? "free"),
+    maxCalls,
+  };
+}
+
+function checkChoice(choice: unknown, tools: readonly ToolDefinition[]): void {
+  const refuse = (problem: string): never => {
+    throw new MimoError("invalid_argument", `toolChoice ${problem}.`, { param: "toolChoice" });
+  };
+  if (choice === "auto" || choice === "none") return;
+  const name = typeof choice === "object" && choice !== null ? (choice as { readonly name?: unknown }).name : undefined;
+  if (choice !== "required" && typeof name !== "string") {
+    refuse('must be "auto", "none", "required" or the name of a tool as { name }');
+  }
+  if (tools.length === 0) refuse("asks for a call, but there are no tools");
+  if (name !== undefined && !tools.some((tool) => tool.function.name === name)) {
+    refuse(`names ${JSON.stringify(name)}, which is none of the tools`);
+  }
+}
+
+function checkFlag(param: string, value: unknown): void {
+  if (typeof value === "boolean") return;
+  throw new MimoError("invalid_argument", `${param} must be true or false.`, { param });
+}
+
+function isChosen(tool: ToolDefinition, choice: ToolChoice): boolean {
+  return typeof choice !== "object" || tool.function.name === choice.name;
+}
+
+/** What calls must be; undefined where nothing is asked of them. */
+function callsSource(
+  tools: readonly ToolDefinition[],
+  offered: readonly number[],
+  mustCall: boolean,
+): GrammarSource | undefined {
+  if (offered.length === 0 || !(mustCall || offered.some((i) => tools[i]!.function.strict === true))) return undefined;
+  return {
+    kind: "calls",
+    tools: offered.map((i) => {
+      const { name, parameters, strict } = tools[i]!.function;
+      return { name, parameters, isStrict: strict === true, path: `tools[${i}].function` };
+    }),
+  };
+}
+
+function answerSource(format: ResponseFormat): GrammarSource | undefined {
+  const refuse = (): never => {
+    throw new MimoError("invalid_argument", 'responseFormat.type must be "text", "json_object" or "json_schema".', {
+      param: "responseFormat",
+    });
+  };
+  // Callers without types send anything.
+  if (!isJsonObject(format)) return refuse();
+  switch (format.type) {
+    case "text":
+      return undefined;
+    case "json_object":
+      return { kind: "json_object" };
+    case "json_schema":
+      if (format.strict === false) return { kind: "json_object" };
+      return { kind: "json_schema", schema: format.schema, path: "responseFormat.schema" };
+    default:
+      format satisfies never;
+      return refuse();
+  }
+}
+
+const TABLES = new WeakMap<Tokenizer, TokenTable>();
+
+/** Bytes of the tokens that text may use: all but the added ones, which are never text. */
+function tableOf(tokenizer: Tokenizer): TokenTable {
+  const known = TABLES.get(tokenizer);
+  if (known !== undefined) return known;
+  const added = new Set(tokenizer.addedTokens.map((token) => token.id));
+  const bytes = Array.from({ length: tokenizer.numTokens }, (_, id) =>
+    added.has(id) ? new Uint8Array() : tokenizer.tokenBytes(id),
+  );
+  const table = tokenTable(bytes);
+  TABLES.set(tokenizer, table);
+  return table;
+}
