@@ -8,10 +8,10 @@ export const F8_MAX = 448;
 
 /**
  * What values are divided by before they are encoded, so that the largest of them takes the largest code. Never so small
- * that it could not be divided by: a block of zeros has a scale as well.
+ * that it could not be divided by; of zeros 1.
  */
 export function f8Scale(largest: number): number {
-  return Math.max(Math.fround(largest / F8_MAX), 2 ** -126);
+  return largest === 0 ? 1 : Math.max(Math.fround(largest / F8_MAX), 2 ** -126);
 }
 
 /** The value of each of the 256 codes. */

@@ -15,7 +15,8 @@ describe.each(allBackends.filter(({ available }) => available))("on the $name ba
     using backend = create();
     using machine = new Machine(backend);
     const steepness = [1, 10, 30, 100];
-    const gradient = Float32Array.from({ length: M * N }, (_, i) => (i % (N + 1) === 0 ? steepness[i / (N + 1)]! : 0));
+    // Down the diagonal, which begins again below a square.
+    const gradient = Float32Array.from({ length: M * N }, (_, i) => steepness[i / (N + 1)] ?? 0);
     const tensors = {
       parameter: machine.floats([1, M, N]),
       gradient: machine.floats([1, M, N], gradient),
@@ -24,7 +25,7 @@ describe.each(allBackends.filter(({ available }) => available))("on the $name ba
     muon(backend, { ...tensors, ...OPTIONS });
     const moved = machine.readFloats(tensors.parameter).map((value) => -value / (0.2 * Math.sqrt(7)));
     moved.forEach((value, i) => {
-      if (i % (N + 1) !== 0) return expect(value).toBe(0);
+      if (gradient[i] === 0) return expect(Math.abs(value)).toBe(0);
       expect(value).toBeGreaterThan(0.5);
       expect(value).toBeLessThan(1.3);
     });
