@@ -4,10 +4,10 @@
 // in. The file is read again when it changes: a revoked key stops working within a second, without a restart.
 
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { statSync } from "node:fs";
 import { z } from "zod";
 import { MimoError } from "../util/errors.ts";
+import { readStored, writeStored } from "./stored-file.ts";
 
 /** `inference`: models, prompts and answers. `metrics`: what the server measures. `admin`: both, and everybody's usage. */
 export const SCOPES = ["inference", "metrics", "admin"] as const;
@@ -52,18 +52,7 @@ const RECHECK_MS = 1000;
 
 /** All keys of a file; none where there is no file. Throws `invalid_argument` for a file of another kind. */
 export function readKeys(path: string): readonly StoredKey[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw new MimoError("io_failed", `${path}: ${(cause as Error).message}`, { cause });
-  }
-  try {
-    return KEY_FILE.parse(JSON.parse(text)).keys;
-  } catch (cause) {
-    throw new MimoError("invalid_argument", `${path}: expected API keys as \`mimo keys\` writes them.`, { cause });
-  }
+  return readStored(path, KEY_FILE, "API keys as `mimo keys` writes them")?.keys ?? [];
 }
 
 /** Adds a key. The secret is returned once and kept nowhere. */
@@ -95,16 +84,8 @@ export function revokeKey(path: string, idOrName: string): StoredKey {
   return found;
 }
 
-/** Whole or not at all, and for its owner only. */
 function writeKeys(path: string, keys: readonly StoredKey[]): void {
-  const scratch = `${path}.${process.pid}.part`;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(scratch, `${JSON.stringify({ keys }, null, 2)}\n`, { mode: 0o600 });
-    renameSync(scratch, path);
-  } catch (cause) {
-    throw new MimoError("io_failed", `${path}: ${(cause as Error).message}`, { cause });
-  }
+  writeStored(path, `${JSON.stringify({ keys }, null, 2)}\n`);
 }
 
 function hashOf(secret: string): Buffer {

@@ -4,11 +4,11 @@
 // a reader never sees half a file, several servers may share one, and a killed one loses its last seconds only. A file
 // beside it tells others that somebody is at it; one that a killed server left behind is passed over when it is old.
 
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { z } from "zod";
-import { MimoError } from "../../util/errors.ts";
+import { readStored, writeStored } from "../stored-file.ts";
 import { type Amounts, mergeRows, type UsageRow } from "./usage.ts";
 
 const count = z.number().min(0);
@@ -33,18 +33,7 @@ const LAST_TRIES = 50;
 
 /** All rows of a file; none where there is no file. Throws `invalid_argument` for a file of another kind, `io_failed`. */
 export function readUsage(path: string): readonly UsageRow[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw new MimoError("io_failed", `${path}: ${(cause as Error).message}`, { cause });
-  }
-  try {
-    return USAGE_FILE.parse(JSON.parse(text)).usage;
-  } catch (cause) {
-    throw new MimoError("invalid_argument", `${path}: expected usage as \`mimo serve\` writes it.`, { cause });
-  }
+  return readStored(path, USAGE_FILE, "usage as `mimo serve` writes it")?.usage ?? [];
 }
 
 /** Adds rows to a file; false where somebody else is at it just now. */
@@ -53,12 +42,10 @@ function addToFile(path: string, rows: readonly UsageRow[]): boolean {
   const lock = `${path}.lock`;
   if (!takeLock(lock)) return false;
   try {
-    const scratch = `${path}.${process.pid}.part`;
     const usage = mergeRows([...readUsage(path), ...rows]);
     // A row to a line: such a file can be read and compared by people, too.
     const lines = usage.map((row) => JSON.stringify(row)).join(",\n");
-    writeFileSync(scratch, `{"usage":[\n${lines}\n]}\n`, { mode: 0o600 });
-    renameSync(scratch, path);
+    writeStored(path, `{"usage":[\n${lines}\n]}\n`);
     return true;
   } finally {
     rmSync(lock, { force: true });
