@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { availableParallelism, loadavg } from "node:os";
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -17,6 +17,16 @@ export function busyWarning() {
   const cores = availableParallelism();
   if (load <= BUSY_SHARE * cores) return undefined;
   return `Warning: the load average is ${load.toFixed(2)} on ${cores} cores. Something else is running, and figures will be wrong: wait until it is below ${(BUSY_SHARE * cores).toFixed(2)}.`;
+}
+
+/** What figures were measured on. */
+export function describeMachine() {
+  return {
+    cpu: cpus()[0]?.model,
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    node: process.version,
+  };
 }
 
 /** Padded, so that it is read as text as well; the first column is flush left, the others flush right. */

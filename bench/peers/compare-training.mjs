@@ -7,10 +7,10 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { busyWarning, readCommit, ROOT, writeResults } from "../report.mjs";
+import { busyWarning, describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
 import { summariseTraining, trainingSentence } from "./training-summary.mjs";
 
 const USAGE = `usage: npm run bench:train-peer -- [options]
@@ -52,10 +52,7 @@ const report = {
   date: new Date().toISOString().slice(0, 10),
   commit,
   machine: {
-    cpu: cpus()[0]?.model,
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    node: process.version,
+    ...describeMachine(),
     torch: rounds[0].torch.torch,
   },
   loadAverage: { before: loadBefore, after: loadavg()[0] },

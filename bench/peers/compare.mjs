@@ -8,10 +8,10 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { busyWarning, readCommit, ROOT, writeResults } from "../report.mjs";
+import { busyWarning, describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
 import { median, speedTable, summarise } from "./speed-table.mjs";
 
 const PRESET = "bench-1b";
@@ -179,10 +179,7 @@ function writeReport() {
     date: new Date().toISOString().slice(0, 10),
     commit,
     machine: {
-      cpu: cpus()[0]?.model,
-      cores: availableParallelism(),
-      memoryBytes: totalmem(),
-      node: process.version,
+      ...describeMachine(),
       readBytesPerSecond: Math.round(median(results.map(({ readBytesPerSecond }) => readBytesPerSecond))),
     },
     loadAverage: { before: loadBefore, after: loadavg()[0] },

@@ -13,6 +13,7 @@ import type { ToolDefinition } from "../tokenizer/chat-request.ts";
 import { isJsonObject } from "../tokenizer/tokenizer-json.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { MimoError } from "../util/errors.ts";
+import { checkFlag } from "./request.ts";
 
 /** Which tools an answer may or must call. */
 export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
@@ -28,7 +29,7 @@ export type ResponseFormat =
       readonly strict?: boolean | undefined;
     };
 
-export interface AnswerOptions {
+export interface ConstrainOptions {
   readonly tools: readonly ToolDefinition[];
   readonly toolChoice: ToolChoice;
   readonly parallelToolCalls: boolean;
@@ -44,7 +45,7 @@ export interface ConstrainContext {
 
 /** Throws `invalid_argument`, naming option, keyword and place, for what cannot be enforced; `overloaded`. */
 export async function constraintOf(
-  options: AnswerOptions,
+  options: ConstrainOptions,
   context: ConstrainContext,
 ): Promise<ConstraintSpec | undefined> {
   const { tools, toolChoice, parallelToolCalls } = options;
@@ -106,11 +107,6 @@ function checkChoice(choice: unknown, tools: readonly ToolDefinition[]): void {
   if (name !== undefined && !tools.some((tool) => tool.function.name === name)) {
     refuse(`names ${JSON.stringify(name)}, which is none of the tools`);
   }
-}
-
-function checkFlag(param: string, value: unknown): void {
-  if (typeof value === "boolean") return;
-  throw new MimoError("invalid_argument", `${param} must be true or false.`, { param });
 }
 
 function isChosen(tool: ToolDefinition, choice: ToolChoice): boolean {

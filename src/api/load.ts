@@ -11,7 +11,7 @@ import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
 import { MimoError } from "../util/errors.ts";
 import { loadTokenizer } from "./load-tokenizer.ts";
 import { Mimo } from "./mimo.ts";
-import { refuseUnknownKeys } from "./request.ts";
+import { checkFlag, checkSpeculation, refuseUnknownKeys } from "./request.ts";
 
 export interface LoadOptions {
   /** Default: cpu where the addon is built, otherwise reference, with a warning. */
@@ -88,16 +88,9 @@ const LIMITS = { contextLength: 2 ** 28, maxSequences: 2 ** 12, chunkSize: 2 ** 
 export async function load(path: string, options: LoadOptions = {}): Promise<Mimo> {
   refuseUnknownKeys(options, LOAD_KEYS);
   checkChoices(options);
-  if (options.prefixCache !== undefined && typeof options.prefixCache !== "boolean") {
-    throw new MimoError(
-      "invalid_argument",
-      `prefixCache must be true or false, found ${String(options.prefixCache)}.`,
-      {
-        param: "prefixCache",
-      },
-    );
-  }
-  checkSpeculation(options.speculation);
+  const { prefixCache = true, speculation = "auto" } = options;
+  checkFlag("prefixCache", prefixCache);
+  checkSpeculation(speculation);
   const { contextLength, maxSequences = 8, chunkSize = 512, mtp = "parallel", signal } = options;
   const warn = options.onWarning ?? ((): void => {});
   const backend = options.backend ?? defaultBackend(warn);
@@ -119,8 +112,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
         activations: options.activations ?? "int16",
         mtpMode: mtp,
         numTokens: tokenizer?.numTokens,
-        prefixCache:
-          options.prefixCache === false ? undefined : { snapshotBytes: checkedBytes("snapshotMemory", options) },
+        prefixCache: prefixCache ? { snapshotBytes: checkedBytes("snapshotMemory", options) } : undefined,
       },
     },
     signal,
@@ -128,7 +120,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
   );
   for (const warning of client.info.warnings) warn(warning);
   if (problem !== undefined) warn(problem);
-  return new Mimo(client, tokenizer, mtp, options.speculation);
+  return new Mimo(client, tokenizer, mtp, speculation);
 }
 
 function defaultBackend(warn: (warning: string) => void): BackendName {
@@ -159,13 +151,6 @@ function checkChoices(options: LoadOptions): void {
       },
     );
   }
-}
-
-function checkSpeculation(depth: number | "auto" | undefined): void {
-  if (depth === undefined || depth === "auto" || (Number.isInteger(depth) && depth >= 0 && depth <= 16)) return;
-  throw new MimoError("invalid_argument", `speculation must be "auto" or an integer from 0 to 16, found ${depth}.`, {
-    param: "speculation",
-  });
 }
 
 function checkedBytes(param: "expertMemory" | "snapshotMemory", options: LoadOptions): number | undefined {

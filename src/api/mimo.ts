@@ -69,7 +69,7 @@ export class Mimo implements AsyncDisposable {
   readonly #grammars = new GrammarCompiler();
 
   /** Use `load`. */
-  constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode, speculation?: number | "auto") {
+  constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode, speculation: number | "auto") {
     this.#client = client;
     this.#tokenizer = tokenizer;
     this.#mtpMode = mtpMode;

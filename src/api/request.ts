@@ -138,16 +138,14 @@ export function toSequenceRequest(
   context: EngineContext,
 ): Omit<SequenceRequest, "id"> {
   const { speculation = "auto" } = options;
-  if (speculation !== "auto") checkInteger("speculation", speculation, 0, 16);
+  checkSpeculation(speculation);
   if (options.logprobs !== undefined) checkInteger("logprobs", options.logprobs, 0, MAX_LOGPROBS);
   const maxTokens = checkInteger("maxTokens", options.maxTokens ?? context.contextLength, 1, Number.MAX_SAFE_INTEGER);
   const stopTokens = [...(options.stopTokenIds ?? []), ...(options.ignoreEos === true ? [] : context.eosTokenIds)];
   for (const id of stopTokens) checkInteger("stopTokenIds", id, 0, Number.MAX_SAFE_INTEGER);
   checkStops(options.stop ?? []);
   const { cache = true, cacheNamespace = "", priority = 0 } = options;
-  if (typeof cache !== "boolean") {
-    throw new MimoError("invalid_argument", `cache must be true or false, found ${String(cache)}.`, { param: "cache" });
-  }
+  checkFlag("cache", cache);
   const { tenant = cacheNamespace } = options;
   checkName("cacheNamespace", cacheNamespace);
   checkName("tenant", tenant);
@@ -213,6 +211,20 @@ function checkNumber(param: string, value: unknown, min: number, max: number): n
   throw new MimoError("invalid_argument", `${param} must be a number from ${min} to ${max}, found ${String(value)}.`, {
     param,
   });
+}
+
+export function checkSpeculation(depth: unknown): void {
+  if (depth === "auto" || (Number.isInteger(depth) && (depth as number) >= 0 && (depth as number) <= 16)) return;
+  throw new MimoError(
+    "invalid_argument",
+    `speculation must be "auto" or an integer from 0 to 16, found ${String(depth)}.`,
+    { param: "speculation" },
+  );
+}
+
+export function checkFlag(param: string, value: unknown): void {
+  if (typeof value === "boolean") return;
+  throw new MimoError("invalid_argument", `${param} must be true or false, found ${String(value)}.`, { param });
 }
 
 function checkInteger(param: string, value: unknown, min: number, max: number): number {

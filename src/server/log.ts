@@ -2,12 +2,7 @@
 // never given to it.
 
 import { type DestinationStream, type Logger, pino } from "pino";
-
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-export const LOG_FORMATS = ["pretty", "json"] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
+import type { LogFormat, LogLevel } from "./options.ts";
 
 /** Where lines go. */
 export type LogStream = DestinationStream;

@@ -2,6 +2,12 @@
 
 import type { Prices } from "./usage/usage.ts";
 
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["pretty", "json"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
 export interface ServerOptions {
   readonly host: string;
   /** 0 takes any free port. */

@@ -6,6 +6,7 @@
 // fraction counts those that are done, or loses its end where it is not divisible.
 
 import { encodeChat } from "../tokenizer/chat.ts";
+import { UNHURRIED } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { assert, defined } from "../util/assert.ts";
 import { type Document, packBatch, type TrainingBatch } from "./batch.ts";
@@ -31,9 +32,6 @@ export interface DatasetOptions {
 
 /** Documents that one sample may become. */
 const MAX_PARTS = 2 ** 20;
-
-/** The template is this project's own, and a run must not end because the machine stood still. */
-const UNHURRIED = { timeoutMs: Infinity } as const;
 
 export class Dataset {
   readonly #options: DatasetOptions;

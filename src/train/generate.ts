@@ -6,6 +6,7 @@
 
 import type { Backend } from "../backends/backend.ts";
 import { linear } from "../ops/linear/linear.ts";
+import { argmax } from "../ops/sample/sample.ts";
 import { defined } from "../util/assert.ts";
 import { Arena } from "./arena.ts";
 import { packBatch } from "./batch.ts";
@@ -52,16 +53,10 @@ export function generateGreedily(device: Backend, parameters: TrainedParameters,
         out: logits,
       });
       device.download(logits, new Uint8Array(values.buffer));
-      const token = likeliest(values.subarray(0, numTokens));
+      const token = argmax(values.subarray(0, numTokens));
       if (stopTokens.has(token)) open.delete(text);
       else texts[text]!.push(token);
     }
   }
   return texts.map((tokens, i) => tokens.slice(prompts[i]!.length));
-}
-
-function likeliest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }

@@ -1,7 +1,7 @@
 // The tokenizer of a recipe: merges learnt from the text of its first stage, as a model will read it.
 
 import { checkMessages, checkTools } from "../tokenizer/chat-request.ts";
-import { parseChatTemplate, renderChat } from "../tokenizer/chat-template.ts";
+import { parseChatTemplate, renderChat, UNHURRIED } from "../tokenizer/chat-template.ts";
 import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { MIMO_CHAT_TEMPLATE } from "../tokenizer/mimo-template.ts";
 import { trainBpe } from "../tokenizer/train-bpe.ts";
@@ -9,7 +9,7 @@ import { type RowSources, samples } from "./data/mixture.ts";
 import type { Sample } from "./data/sample.ts";
 import type { Recipe } from "./recipe.ts";
 
-const TEMPLATE = parseChatTemplate(MIMO_CHAT_TEMPLATE);
+const TEMPLATE = parseChatTemplate(MIMO_CHAT_TEMPLATE, { limits: UNHURRIED });
 
 /** Samples of the tokenizer's text are those of no stage. */
 const TOKENIZER_SEED = 999;

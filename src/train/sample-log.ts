@@ -4,6 +4,7 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeChat } from "../tokenizer/chat.ts";
+import { UNHURRIED } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { SamplePrompt } from "./recipe.ts";
 
@@ -36,7 +37,7 @@ export function promptText(prompt: SamplePrompt): string {
 
 export function encodePrompt(tokenizer: Tokenizer, prompt: SamplePrompt): readonly number[] {
   if (typeof prompt === "string") return tokenizer.encode(prompt);
-  return encodeChat(tokenizer, { messages: [{ role: "user", content: prompt.chat }] }).ids;
+  return encodeChat(tokenizer, { messages: [{ role: "user", content: prompt.chat }] }, undefined, UNHURRIED).ids;
 }
 
 /** Undefined for the part of a line that a killed run has left. */

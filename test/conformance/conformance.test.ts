@@ -6,12 +6,6 @@ import { cpuBackendStatus, loadAddon } from "../../src/backends/cpu/addon.ts";
 import { createReferenceBackend } from "../../src/backends/reference/reference.ts";
 import { KV_DTYPES } from "../../src/tensor/dtype.ts";
 import { allBackends } from "../support.ts";
-import {
-  attentionBackwardCases,
-  kvWriteBackwardCases,
-  rmsNormBackwardCases,
-  ropeBackwardCases,
-} from "./attention-gradient-cases.ts";
 import { attentionCases, kvCopyCases, kvWriteCases } from "./cache-cases.ts";
 import {
   type Case,
@@ -21,7 +15,6 @@ import {
   embeddingCases,
   EXPERT_DTYPES,
   expertCases,
-  expertFp8Cases,
   fetchCases,
   linearCases,
   logprobRowsCases,
@@ -33,65 +26,28 @@ import {
   WEIGHT_DTYPES,
 } from "./cases.ts";
 import { bytesOf, Machine } from "./machine.ts";
-import {
-  expertsBackwardCases,
-  expertsBackwardFp8Cases,
-  linearBackwardInputCases,
-  linearBackwardWeightCases,
-} from "./product-gradient-cases.ts";
 import { type Entry, formatTable, type Values } from "./report.ts";
-import {
-  copyRowsBackwardCases,
-  embeddingBackwardCases,
-  routerBackwardCases,
-  swigluBackwardCases,
-} from "./row-gradient-cases.ts";
-import {
-  adamWCases,
-  balanceLossCases,
-  crossEntropyCases,
-  fp8RoundCases,
-  gradientNormCases,
-  muonCases,
-} from "./training-step-cases.ts";
+import { TRAINING_GROUPS } from "./training-groups.ts";
 
 /** Op and dtype → its cases, made when they are run: some hold much material. */
 const GROUPS: readonly (readonly [name: string, cases: () => Case[]])[] = [
   ...WEIGHT_DTYPES.map((dtype) => [`embedding, ${dtype}`, () => embeddingCases(dtype)] as const),
   ...WEIGHT_DTYPES.map((dtype) => [`linear, ${dtype}`, () => linearCases(dtype)] as const),
   ...EXPERT_DTYPES.map((dtype) => [`experts, ${dtype}`, () => expertCases(dtype)] as const),
-  ["experts, f32 with FP8 activations", expertFp8Cases],
   ...KV_DTYPES.map((dtype) => [`kv_write, ${dtype}`, () => kvWriteCases(dtype)] as const),
   ...KV_DTYPES.map((dtype) => [`kv_copy, ${dtype}`, () => kvCopyCases(dtype)] as const),
   ...KV_DTYPES.map((dtype) => [`attention, ${dtype}`, () => attentionCases(dtype)] as const),
-  ["attention_backward", attentionBackwardCases],
-  ["kv_write_backward", kvWriteBackwardCases],
   ["rms_norm", rmsNormCases],
-  ["rms_norm_backward", rmsNormBackwardCases],
   ["rope", ropeCases],
-  ["rope_backward", ropeBackwardCases],
   ["router", routerCases],
   ["swiglu", swigluCases],
   ["copy_rows", copyRowsCases],
   ["sample_rows", sampleRowsCases],
   ["logprob_rows", logprobRowsCases],
-  ["embedding_backward", embeddingBackwardCases],
-  ["copy_rows_backward", copyRowsBackwardCases],
-  ["swiglu_backward", swigluBackwardCases],
-  ["router_backward", routerBackwardCases],
-  ["balance_loss", balanceLossCases],
-  ["cross_entropy", crossEntropyCases],
-  ["gradient_norm", gradientNormCases],
-  ["adamw", adamWCases],
-  ["muon", muonCases],
-  ["fp8_round", fp8RoundCases],
   ["copy", copyCases],
   ["clear", clearCases],
   ["fetch", fetchCases],
-  ["linear_backward_input", linearBackwardInputCases],
-  ["linear_backward_weight", linearBackwardWeightCases],
-  ["experts_backward", expertsBackwardCases],
-  ["experts_backward in FP8", expertsBackwardFp8Cases],
+  ...TRAINING_GROUPS,
 ];
 
 const entries: Entry[] = [];

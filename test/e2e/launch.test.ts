@@ -23,7 +23,11 @@ const { env, argv } = process;
 const read = (path) => path === undefined || !fs.existsSync(path) ? undefined : fs.readFileSync(path, "utf8");
 const config = read(env.OPENCODE_CONFIG) ?? read(env.CODEX_HOME && env.CODEX_HOME + "/config.toml");
 const told = Object.fromEntries(Object.entries(env).filter(([name]) => /^(ANTHROPIC|CLAUDE|CODEX|OPENCODE|MIMO)_/.test(name)));
-const note = (more) => fs.writeFileSync(${JSON.stringify(report)}, JSON.stringify({ args: argv.slice(2), told, config, ...more }));
+const report = ${JSON.stringify(report)};
+const note = (more) => {
+  fs.writeFileSync(report + ".part", JSON.stringify({ args: argv.slice(2), told, config, ...more }));
+  fs.renameSync(report + ".part", report);
+};
 const url = env.ANTHROPIC_BASE_URL ?? /http:[^"]+(?=\\/v1")/.exec(config)[0];
 const key = env.ANTHROPIC_AUTH_TOKEN ?? env.MIMO_API_KEY;
 const headers = { "content-type": "application/json", authorization: "Bearer " + key };

@@ -5,12 +5,11 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, jsonSchema, streamText, tool } from "ai";
 import OpenAI, { APIError, BadRequestError, NotFoundError } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { load, type Mimo } from "../../src/index.ts";
-import { framesOf, scriptedModel, serveModel, type Serving, type TinyModel, tinyModel } from "./serving.ts";
+import type { Mimo } from "../../src/index.ts";
+import { framesOf, scriptedModel, serveModel, type Serving, serveTiny, type TinyServing, collect } from "./serving.ts";
 
-let tiny: TinyModel;
 let mimo: Mimo;
-let serving: Serving;
+let serving: TinyServing;
 let openai: OpenAI;
 
 const clientOf = ({ url }: Serving): OpenAI => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
@@ -23,22 +22,11 @@ const hello = {
 };
 
 beforeAll(async () => {
-  tiny = await tinyModel();
-  mimo = await load(tiny.path, { contextLength: 1024, maxSequences: 4, threads: 1 });
-  serving = await serveModel(mimo, { maxRunning: 4 });
+  serving = await serveTiny();
+  ({ mimo } = serving);
   openai = clientOf(serving);
 });
-afterAll(async () => {
-  await serving[Symbol.asyncDispose]();
-  await mimo.close();
-  tiny[Symbol.dispose]();
-});
-
-async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const one of stream) all.push(one);
-  return all;
-}
+afterAll(() => serving[Symbol.asyncDispose]());
 
 describe("openai, chat", () => {
   test("plain and streamed say the same", async () => {

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { load, type Mimo } from "../../src/index.ts";
+import type { Mimo } from "../../src/index.ts";
 import { createKey, KeyRing, readKeys, revokeKey } from "../../src/server/keys.ts";
 import { DEFAULT_SERVER_OPTIONS } from "../../src/server/options.ts";
 import { startServer } from "../../src/server/server.ts";
@@ -20,28 +20,22 @@ import {
   serveModel,
   type Serving,
   sleep,
-  tinyModel,
-  type TinyModel,
+  serveTiny,
+  type TinyServing,
 } from "./serving.ts";
 
 const CONTEXT = 512;
 const CHAT = "/v1/chat/completions";
 const hello = { messages: [{ role: "user", content: "Hello" }], max_tokens: 2 };
 
-let tiny: TinyModel;
 let mimo: Mimo;
-let serving: Serving;
+let serving: TinyServing;
 
 beforeAll(async () => {
-  tiny = await tinyModel();
-  mimo = await load(tiny.path, { contextLength: CONTEXT, maxSequences: 4, chunkSize: 64, threads: 1 });
-  serving = await serveModel(mimo, { maxRunning: 4, maxBodyBytes: 100_000 });
+  serving = await serveTiny({ maxBodyBytes: 100_000 }, { contextLength: CONTEXT, chunkSize: 64 });
+  ({ mimo } = serving);
 });
-afterAll(async () => {
-  await serving[Symbol.asyncDispose]();
-  await mimo.close();
-  tiny[Symbol.dispose]();
-});
+afterAll(() => serving[Symbol.asyncDispose]());
 
 function expectError(reply: Reply, status: number, error: object = {}): void {
   expect({ status: reply.status, text: reply.text }).toEqual({ status, text: reply.text });

@@ -3,7 +3,6 @@
 import Anthropic, { APIUserAbortError, BadRequestError } from "@anthropic-ai/sdk";
 import type { MessageParam, Tool } from "@anthropic-ai/sdk/resources/messages";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { load, type Mimo } from "../../src/index.ts";
 import { MESSAGE, MESSAGE_EVENT, misfit } from "./event-shapes.ts";
 import {
   eventually,
@@ -13,39 +12,26 @@ import {
   scriptedModel,
   serveModel,
   type Serving,
-  tinyModel,
-  type TinyModel,
+  serveTiny,
+  type TinyServing,
+  collect,
 } from "./serving.ts";
 
 const clientOf = ({ url }: Serving, apiKey = "none"): Anthropic =>
   new Anthropic({ baseURL: url, apiKey, maxRetries: 0 });
 const user = (content: MessageParam["content"]): MessageParam => ({ role: "user", content });
 
-async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const one of stream) all.push(one);
-  return all;
-}
-
 describe("a tiny model", () => {
-  let tiny: TinyModel;
-  let mimo: Mimo;
-  let serving: Serving;
+  let serving: TinyServing;
   let anthropic: Anthropic;
   const extensions = { seed: 7, ignore_eos: true };
   const hello = { model: "tiny", messages: [user("Hello")], max_tokens: 24, ...extensions };
 
   beforeAll(async () => {
-    tiny = await tinyModel();
-    mimo = await load(tiny.path, { contextLength: 1024, maxSequences: 4, threads: 1 });
-    serving = await serveModel(mimo, { maxRunning: 4 });
+    serving = await serveTiny();
     anthropic = clientOf(serving);
   });
-  afterAll(async () => {
-    await serving[Symbol.asyncDispose]();
-    await mimo.close();
-    tiny[Symbol.dispose]();
-  });
+  afterAll(() => serving[Symbol.asyncDispose]());
 
   test("plain and streamed say the same", async () => {
     const plain = await anthropic.messages.create(hello);

@@ -6,7 +6,6 @@ import { generateText, jsonSchema, streamText, tool } from "ai";
 import OpenAI, { APIError } from "openai";
 import type { ResponseInputItem } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { load, type Mimo } from "../../src/index.ts";
 import { misfit, RESPONSE, RESPONSE_EVENT } from "./event-shapes.ts";
 import {
   eventually,
@@ -15,36 +14,23 @@ import {
   scriptedModel,
   serveModel,
   type Serving,
-  tinyModel,
-  type TinyModel,
+  serveTiny,
+  type TinyServing,
+  collect,
 } from "./serving.ts";
 
 const clientOf = ({ url }: Serving): OpenAI => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 
-async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const one of stream) all.push(one);
-  return all;
-}
-
 describe("a tiny model", () => {
-  let tiny: TinyModel;
-  let mimo: Mimo;
-  let serving: Serving;
+  let serving: TinyServing;
   let openai: OpenAI;
   const hello = { model: "tiny", input: "Hello", max_output_tokens: 24, seed: 7, ignore_eos: true };
 
   beforeAll(async () => {
-    tiny = await tinyModel();
-    mimo = await load(tiny.path, { contextLength: 1024, maxSequences: 4, threads: 1 });
-    serving = await serveModel(mimo, { maxRunning: 4 });
+    serving = await serveTiny();
     openai = clientOf(serving);
   });
-  afterAll(async () => {
-    await serving[Symbol.asyncDispose]();
-    await mimo.close();
-    tiny[Symbol.dispose]();
-  });
+  afterAll(() => serving[Symbol.asyncDispose]());
 
   test("plain and streamed say the same, and what a chat says", async () => {
     const plain = await openai.responses.create(hello);

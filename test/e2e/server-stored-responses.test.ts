@@ -2,7 +2,7 @@
 
 import OpenAI, { BadRequestError, NotFoundError } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { promptsOf, scriptedModel, serveModel, type Serving, twoKeys } from "./serving.ts";
+import { promptsOf, scriptedModel, serveModel, type Serving, twoKeys, collect } from "./serving.ts";
 
 const clientOf = ({ url }: Serving, apiKey = "none"): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
@@ -14,12 +14,6 @@ const WEATHER = {
 };
 const CALL = "<tool_call>\n<function=get_weather>\n<parameter=place>Oslo</parameter>\n</function>\n</tool_call>";
 const SCRIPT = `<think>They want Oslo.</think>Let me look.${CALL}`;
-
-async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const one of stream) all.push(one);
-  return all;
-}
 
 describe("store", () => {
   const model = scriptedModel(SCRIPT);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GenerationEvent } from "../../src/api/events.ts";
 import { generationEvents } from "../../src/api/generation.ts";
+import { load as loadModel, type LoadOptions } from "../../src/api/load.ts";
 import type { Mimo } from "../../src/api/mimo.ts";
 import type { AnswerOptions, CompleteOptions } from "../../src/api/request.ts";
 import { initCheckpoint } from "../../src/convert/init.ts";
@@ -72,6 +73,32 @@ async function readReply(response: Response): Promise<Reply> {
   return { status: response.status, headers: response.headers, text, json };
 }
 
+export interface TinyServing extends Serving {
+  readonly mimo: Mimo;
+}
+
+/** A server over a tiny model, loaded for it and closed with it. */
+export async function serveTiny(options: Partial<ServerOptions> = {}, load: LoadOptions = {}): Promise<TinyServing> {
+  const tiny = await tinyModel();
+  const mimo = await loadModel(tiny.path, { contextLength: 1024, maxSequences: 4, threads: 1, ...load });
+  const serving = await serveModel(mimo, { maxRunning: 4, ...options });
+  return {
+    ...serving,
+    mimo,
+    [Symbol.asyncDispose]: async () => {
+      await serving[Symbol.asyncDispose]();
+      await mimo.close();
+      tiny[Symbol.dispose]();
+    },
+  };
+}
+
+export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of stream) all.push(one);
+  return all;
+}
+
 /** Values of a stream's `data` lines. */
 export function framesOf(text: string): any[] {
   return text
@@ -82,12 +109,12 @@ export function framesOf(text: string): any[] {
     .map((data) => JSON.parse(data) as unknown);
 }
 
-export interface TinyModel extends Disposable {
+interface TinyModel extends Disposable {
   readonly path: string;
 }
 
 /** A checkpoint with random weights. */
-export async function tinyModel(): Promise<TinyModel> {
+async function tinyModel(): Promise<TinyModel> {
   const folder = mkdtempSync(join(tmpdir(), "mimo-serving-"));
   const path = join(folder, "tiny");
   await initCheckpoint({ preset: "tiny", out: path, seed: 1 });

@@ -15,7 +15,7 @@ import { watchInterrupt } from "../interrupt.ts";
 import { type Client, CLIENT_NAMES, type ClientName, CLIENTS, type Endpoint } from "../launch/clients.ts";
 import { findProgram, runProgram } from "../launch/run-program.ts";
 import { examples } from "../options.ts";
-import { type Serving, startServing } from "../serving.ts";
+import type { Serving } from "../serving.ts";
 import { addSettingOptions, readSettings, type SettingFlags, valuesOf } from "../settings/resolve.ts";
 import { SERVE_SETTINGS } from "../settings/serve-settings.ts";
 
@@ -86,6 +86,7 @@ async function startServer(cli: Cli, name: string, folder: string, flags: Settin
   mkdirSync(stateFolder, { recursive: true });
   const log = createWriteStream(join(stateFolder, "launch.log"));
   using interrupt = watchInterrupt();
+  const { startServing } = await import("../serving.ts");
   const serving: Serving = await startServing(
     cli,
     // Nothing runs any more when the agent has ended.

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { examples } from "../options.ts";
-import { type ServeSettings, startServing } from "../serving.ts";
+import type { ServeSettings } from "../serving.ts";
 import { addSettingOptions, readSettings, type SettingFlags, valuesOf } from "../settings/resolve.ts";
 import { SERVE_SETTINGS } from "../settings/serve-settings.ts";
 import { addForeignOptions, foreignNotes } from "../settings/sglang.ts";
@@ -37,6 +37,8 @@ async function serve(cli: Cli, settings: ServeSettings, notes: readonly string[]
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
   for (const note of notes) messages.line(`${style.dim("note:")} ${note}`);
+  // Here, as no other command needs what a server is made of.
+  const { startServing } = await import("../serving.ts");
   await using serving = await startServing(cli, settings, messages.stream, signal);
   const { server, model, modelNames } = serving;
   messages.line(`Serving ${style.bold(messages.untrusted(modelNames.join(", ")))} at ${server.url}/v1`);

@@ -2,8 +2,7 @@
 
 import { ACTIVATIONS } from "../../ops/linear/quantise-activations.ts";
 import { PACKINGS } from "../../model/packing.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "../../server/log.ts";
-import { DEFAULT_SERVER_OPTIONS } from "../../server/options.ts";
+import { DEFAULT_SERVER_OPTIONS, LOG_FORMATS, LOG_LEVELS } from "../../server/options.ts";
 import { KV_DTYPES } from "../../tensor/dtype.ts";
 import { parseMemory } from "../options.ts";
 import { choice, custom, decimal, integer, list, type SettingGroups, text, toggle } from "./setting.ts";

@@ -11,7 +11,7 @@ export function closeJson(text: string): string {
   const mark = (end: number): void => {
     best = text.slice(0, end) + open.toReversed().join("");
   };
-  for (const { 0: token, 1: quote, index } of text.matchAll(/"(?:[^"\\]|\\[^])*(")?|[[\]{},:]|[^\s[\]{},:"]+/g)) {
+  for (const { 0: token, 1: quote, index } of text.matchAll(/"(?:[^"\\]|\\[^]?)*(")?|[[\]{},:]|[^\s[\]{},:"]+/g)) {
     const end = index + token.length;
     if (token === "{" || token === "[") {
       open.push(token === "{" ? "}" : "]");

@@ -12,7 +12,6 @@ import type { Split } from "../data/random.ts";
 import type { Sample } from "../data/sample.ts";
 import { badData, changedFile, fileFault } from "./faults.ts";
 import { LineSplitter } from "./lines.ts";
-import { unpackParquet } from "./parquet.ts";
 import { parseRow } from "./row.ts";
 import { DocumentFinder, JsonFinder, textOf, type RowFinder } from "./row-finder.ts";
 import { RowIndex, RowIndexWriter } from "./row-index.ts";
@@ -53,6 +52,8 @@ export async function indexFile(options: IndexOptions): Promise<FileRecord> {
     // Hashed before it is unpacked: both read all of it.
     const { byteLength, sha256 } = await fingerprint(path, options);
     const out = `${stem}.jsonl`;
+    // Here, as hardly any run has such a file.
+    const { unpackParquet } = await import("./parquet.ts");
     await unpackParquet({ path, out: `${out}.part`, onRows: (done, total) => report(options, path, done, total) });
     renameSync(`${out}.part`, out);
     return { path, byteLength, sha256, rows: (await indexRows(out, finder, options)).rows };
