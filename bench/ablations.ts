@@ -18,6 +18,7 @@ import { Dataset } from "../src/train/dataset.ts";
 import { Learner } from "../src/train/learner.ts";
 import { learnTokenizer } from "../src/train/learn-tokenizer.ts";
 import { loadParameters } from "../src/train/model-files.ts";
+import { originOf } from "../src/train/origin.ts";
 import { parseRecipe, type Recipe } from "../src/train/recipe.ts";
 import { type Metrics, Trainer } from "../src/train/trainer.ts";
 import { markdownTable } from "./report.mjs";
@@ -98,7 +99,7 @@ async function resultOf(arm: string, seed: number): Promise<RunResult> {
   const recipe = recipeOf(arm, seed);
   using device = createCpuBackend(values.threads === undefined ? {} : { threads: Number(values.threads) });
   const { signal } = new AbortController();
-  await new Trainer(device, { recipe, tokenizer, folder, signal, onStep: () => {} }).run();
+  await new Trainer(device, { recipe, origin: originOf(recipe), tokenizer, folder, signal, onStep: () => {} }).run();
   const metrics = readFileSync(join(folder, "metrics.jsonl"), "utf8")
     .trimEnd()
     .split("\n")

@@ -71,7 +71,17 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     mustNotKnow: "the engine, or devices",
   },
   train: {
-    values: ["convert", "model", "ops", "backends", "checkpoint", "tokenizer", "tensor", "util"],
+    values: [
+      "api/load-tokenizer.ts",
+      "convert",
+      "model",
+      "ops",
+      "backends",
+      "checkpoint",
+      "tokenizer",
+      "tensor",
+      "util",
+    ],
     packages: ["hyparquet", "yaml", "zod"],
     mustNotKnow: "the engine, or HTTP",
   },

@@ -6,6 +6,7 @@ import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { MIMO_CHAT_TEMPLATE } from "../tokenizer/mimo-template.ts";
 import { trainBpe } from "../tokenizer/train-bpe.ts";
 import { type RowSources, samples } from "./data/mixture.ts";
+import { defined } from "../util/assert.ts";
 import type { Sample } from "./data/sample.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -20,7 +21,7 @@ export function learnTokenizer(
   onProgress: (done: number, total: number) => void,
   sources?: RowSources,
 ): TokenizerFiles {
-  const { vocabSize, characters } = recipe.tokenizer;
+  const { vocabSize, characters } = defined(recipe.tokenizer, "the recipe's tokenizer");
   return trainBpe(textsOf(recipe, sources, characters), {
     vocabSize,
     onProgress: (progress) => {

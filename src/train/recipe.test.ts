@@ -2,15 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { hybridConfig, PRESETS } from "../model/presets.ts";
-import { parseRecipe } from "./recipe.ts";
+import { PRESETS } from "../model/presets.ts";
+import { describedConfig, parseRecipe } from "./recipe.ts";
 
 test("the preset nano has the sizes of recipes/nano", () => {
   const path = "recipes/nano/recipe.yaml";
-  const { model, tokenizer, stages } = parseRecipe(
-    readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"),
-    path,
-  );
-  expect(hybridConfig({ ...model, vocabSize: tokenizer.vocabSize })).toEqual(PRESETS.nano.config);
-  expect(Math.max(...stages.map(({ mtp }) => mtp.heads))).toBe(PRESETS.nano.numMtpHeads);
+  const recipe = parseRecipe(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"), path);
+  expect(describedConfig(recipe)).toEqual(PRESETS.nano.config);
+  expect(Math.max(...recipe.stages.map(({ mtp }) => mtp.heads))).toBe(PRESETS.nano.numMtpHeads);
 });

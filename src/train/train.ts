@@ -15,7 +15,16 @@ import type { RowSources } from "./data/mixture.ts";
 import { learnTokenizer } from "./learn-tokenizer.ts";
 import { fileFault } from "./own/faults.ts";
 import { OwnData, type OwnDataOptions } from "./own/own-data.ts";
-import { checkRecipe, type FurtherData, parseRecipe, type Recipe, type RecipeInput, withData } from "./recipe.ts";
+import { originOf } from "./origin.ts";
+import {
+  checkRecipe,
+  type Further,
+  type FurtherData,
+  parseRecipe,
+  type Recipe,
+  type RecipeInput,
+  withFurther,
+} from "./recipe.ts";
 import type { Stage } from "./recipe.ts";
 import type { WrittenText } from "./sample-log.ts";
 import { type Metrics, type Rehearsal, Trainer } from "./trainer.ts";
@@ -32,11 +41,9 @@ export interface Preparation {
   readonly path?: string;
 }
 
-export interface PrepareOptions {
-  /** A recipe's file, or a recipe as a value; paths of own data begin at the file's folder, or the working one. */
+export interface PrepareOptions extends Further {
+  /** A recipe's file, or a recipe as a value; its paths begin at the file's folder, or the working one. */
   readonly recipe: string | RecipeInput | Recipe;
-  /** Own data in every stage beside what the recipe names: .txt, .jsonl and .parquet files. */
-  readonly data?: readonly FurtherData[] | undefined;
   /** Threads that run kernels. Default: the physical cores this process may use. */
   readonly threads?: number | undefined;
   /** Stops with a resume point, and `aborted` is thrown. */
@@ -67,6 +74,7 @@ export interface TrainResult {
  *
  *     const { model } = await train({ recipe: "recipe.yaml", data: [{ file: "notes.txt" }], folder: "runs/notes" });
  *
+ * or one that goes on from another model, `from`.
  * Steps run on this thread, one after the other; signals and timers come in between. An interrupted run goes on with
  * `resume` and gives the bits of one that never was. Throws `invalid_argument` for faults of the recipe, of own data and
  * of a folder that holds another run, `not_found`, `io_failed`, `out_of_memory`, `aborted`.
@@ -76,12 +84,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const { folder = join("runs", recipe.name), signal = new AbortController().signal, threads } = options;
   const isBegun = checkFolder(folder, recipe, options.resume === true);
   using data = await openData(recipe, { folder: join(folder, "data-index"), isBegun }, options);
-  const tokenizer = isBegun ? readTokenizer(folder) : learn(recipe, data.sources, options);
+  const origin = originOf(recipe);
+  const tokenizer = isBegun ? readTokenizer(folder) : (origin.tokenizer ?? learn(recipe, data.sources, options));
   if (!isBegun) beginFolder(folder, recipe, tokenizer);
   using device = openDevice(threads);
   options.onBegin?.({ folder, device: device.description });
   const { onStep = () => {}, onTexts } = options;
-  await new Trainer(device, { recipe, tokenizer, sources: data.sources, folder, signal, onStep, onTexts }).run();
+  const { sources } = data;
+  await new Trainer(device, { recipe, origin, tokenizer, sources, folder, signal, onStep, onTexts }).run();
   return { folder, model: join(folder, "model") };
 }
 
@@ -94,10 +104,12 @@ export async function rehearse(options: PrepareOptions): Promise<{
   const folder = mkdtempSync(join(tmpdir(), "mimo-rehearsal-"));
   try {
     using data = await openData(recipe, { folder, isBegun: false }, options);
-    const tokenizer = learn(recipe, data.sources, options);
+    const origin = originOf(recipe);
+    const { sources } = data;
+    const tokenizer = origin.tokenizer ?? learn(recipe, sources, options);
     using device = openDevice(options.threads);
     const { signal } = new AbortController();
-    const trainer = new Trainer(device, { recipe, tokenizer, sources: data.sources, folder, signal, onStep: () => {} });
+    const trainer = new Trainer(device, { recipe, origin, tokenizer, sources, folder, signal, onStep: () => {} });
     return { device: device.description, rehearsals: trainer.rehearse() };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -105,10 +117,10 @@ export async function rehearse(options: PrepareOptions): Promise<{
 }
 
 /** The recipe of a run, whole and checked, with all paths absolute. */
-export function readRecipe({ recipe, data }: Pick<PrepareOptions, "recipe" | "data">): Recipe {
-  if (typeof recipe !== "string") return withData(checkRecipe(recipe, "The recipe"), ".", data);
+export function readRecipe({ recipe, ...further }: Pick<PrepareOptions, "recipe" | keyof Further>): Recipe {
+  if (typeof recipe !== "string") return withFurther(checkRecipe(recipe, "The recipe"), ".", further);
   try {
-    return withData(parseRecipe(readFileSync(recipe, "utf8"), recipe), dirname(recipe), data);
+    return withFurther(parseRecipe(readFileSync(recipe, "utf8"), recipe), dirname(recipe), further);
   } catch (error) {
     throw fileFault(error, recipe);
   }

@@ -13,9 +13,9 @@ import { abortedError, MimoError } from "../util/errors.ts";
 import type { RowSources } from "./data/mixture.ts";
 import { Dataset } from "./dataset.ts";
 import { generateGreedily } from "./generate.ts";
-import { initialise } from "./initial-weights.ts";
 import { Learner, type StepResult, type StepSettings } from "./learner.ts";
 import { exportModel } from "./model-files.ts";
+import type { Origin } from "./origin.ts";
 import { TrainedParameters } from "./parameters.ts";
 import { fp8BlockOf, type Recipe, type Stage, stageConfig, stageSteps } from "./recipe.ts";
 import { loadResumePoint, readResumeState, saveResumePoint } from "./resume-point.ts";
@@ -59,6 +59,7 @@ export interface Rehearsal {
 
 export interface TrainerOptions {
   readonly recipe: Recipe;
+  readonly origin: Origin;
   readonly tokenizer: TokenizerFiles;
   /** Own data of the recipe's mixtures. */
   readonly sources?: RowSources;
@@ -90,7 +91,7 @@ export class Trainer {
 
   /** Trains to the end of the recipe and writes the model to `model` in the run's folder. Throws `aborted`, `io_failed`. */
   async run(): Promise<void> {
-    const { recipe, folder } = this.#options;
+    const { recipe, origin, folder } = this.#options;
     mkdirSync(folder, { recursive: true });
     const found = this.#readPosition();
     let position: Position = found ?? { stage: 0, step: 0, totalSteps: 0, sample: 0 };
@@ -98,7 +99,7 @@ export class Trainer {
     forgetTextsAfter(folder, position.totalSteps);
     let parameters = this.#parametersOf(position.stage);
     try {
-      if (found === undefined) initialise(this.#device, parameters, recipe.seed);
+      if (found === undefined) origin.fill(this.#device, parameters);
       else loadResumePoint(this.#resumeFolder, position.totalSteps, this.#device, parameters);
       position = await this.#runStage(parameters, position);
       while (position.stage + 1 < recipe.stages.length) {
@@ -120,10 +121,10 @@ export class Trainer {
 
   /** What each stage needs, found by taking its first steps and forgetting them: the folder is not touched. */
   rehearse(): Rehearsal[] {
-    const { recipe } = this.#options;
+    const { recipe, origin } = this.#options;
     return recipe.stages.map((stage, index) => {
       using parameters = this.#parametersOf(index);
-      initialise(this.#device, parameters, recipe.seed);
+      origin.fill(this.#device, parameters);
       using learner = this.#learnerOf(parameters, stage);
       const data = this.#dataset(stage, "train", index, 0);
       let [seconds, numTokens] = [0, 0];
@@ -244,9 +245,9 @@ export class Trainer {
   }
 
   #parametersOf(stage: number): TrainedParameters {
-    const { recipe } = this.#options;
+    const { recipe, origin } = this.#options;
     const of = recipe.stages[stage]!;
-    const config = stageConfig(recipe, of, recipe.tokenizer.vocabSize, this.#tokenizer.eosIds);
+    const config = { ...stageConfig(origin.config, of), eosTokenIds: this.#tokenizer.eosIds };
     return new TrainedParameters(this.#device, config, of.mtp.heads, fp8BlockOf(recipe));
   }
 

@@ -78,6 +78,41 @@ describe("mimo train", () => {
     expect(generated.exitCode).toBe(0);
   }, 240_000);
 
+  test("goes on from a model, with its sizes and its tokenizer", async () => {
+    const [head, stage] = RECIPE.split("stages:") as [string, string];
+    writeFileSync(here.path("mini.yaml"), RECIPE.replace("102400", "15360"));
+    expect((await here.run(["train", "mini.yaml", "--out", "first"])).exitCode).toBe(0);
+    const lossesOf = (run: string): number[] =>
+      readFileSync(here.path(`${run}/metrics.jsonl`), "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { loss: number }).loss);
+    const [begin, end] = [lossesOf("first")[0]!, lossesOf("first").at(-1)!];
+    expect(end).toBeLessThan(begin - 1);
+
+    // Three heads begin as copies of the one that there is; the RoPE base is the model's.
+    const more = stage.replace("heads: 1", "heads: 3").replace("    globalRopeTheta: 10000\n", "");
+    writeFileSync(here.path("more.yaml"), `name: more\nfrom: first/model\nstages:${more.replace("102400", "5120")}`);
+    expect((await here.run(["train", "more.yaml"])).exitCode).toBe(0);
+    expect(lossesOf("runs/more")[0]).toBeLessThan(begin - 0.8);
+    const inspected = await here.run(["inspect", "runs/more/model", "--json"]);
+    expect(JSON.parse(inspected.stdout)).toMatchObject({ numMtpHeads: 3 });
+
+    // The flag counts instead of what the recipe begins with.
+    writeFileSync(here.path("mini.yaml"), RECIPE.replace("102400", "5120"));
+    expect((await here.run(["train", "mini.yaml", "--from", "first/model", "--out", "third"])).exitCode).toBe(0);
+    expect(lossesOf("third")[0]).toBeLessThan(begin - 0.8);
+
+    writeFileSync(here.path("both.yaml"), `${head}from: first/model\nstages:${stage}`);
+    const both = await here.run(["train", "both.yaml"]);
+    expect(both).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("expected either `tokenizer`") as string,
+    });
+    const absent = await here.run(["train", "mini.yaml", "--from", "nowhere", "--out", "fourth"]);
+    expect(absent).toMatchObject({ stderr: expect.stringContaining("nowhere") as string });
+  }, 120_000);
+
   test("takes own data, refuses it by its line, and goes on with the same alone", async () => {
     const recipe = RECIPE.replace("name: mini", "name: own").replace("tokens: 102400", "tokens: 15360");
     writeFileSync(here.path("own.yaml"), `${recipe}samples: { every: 10, prompts: [to be], maxTokens: 4 }\n`);

@@ -11,6 +11,7 @@ import { openCheckpoint } from "../../src/checkpoint/checkpoint.ts";
 import { packBatch, targetsAt } from "../../src/train/batch.ts";
 import { Learner } from "../../src/train/learner.ts";
 import { loadParameters } from "../../src/train/model-files.ts";
+import { originOf } from "../../src/train/origin.ts";
 import { parseRecipe, type Recipe } from "../../src/train/recipe.ts";
 import { type Metrics, Trainer } from "../../src/train/trainer.ts";
 import { mix } from "../../src/util/random.ts";
@@ -64,6 +65,7 @@ async function train(name: string, recipe: Recipe, stopAt: (metrics: Metrics) =>
   const controller = new AbortController();
   const trainer = new Trainer(device, {
     recipe,
+    origin: originOf(recipe),
     tokenizer: createByteTokenizer({ vocabSize: 320 }),
     folder: join(FOLDER, name),
     signal: controller.signal,

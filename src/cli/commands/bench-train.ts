@@ -3,6 +3,7 @@
 import { Command, Option } from "commander";
 import { createCpuBackend } from "../../backends/cpu/native.ts";
 import { PRESET_NAMES, type PresetName, PRESETS } from "../../model/presets.ts";
+import { originOf } from "../../train/origin.ts";
 import { fp8BlockOf, parseRecipe, type Recipe, stageConfig } from "../../train/recipe.ts";
 import { defined } from "../../util/assert.ts";
 import { MimoError } from "../../util/errors.ts";
@@ -138,7 +139,7 @@ function recipeCase(recipe: Recipe): Pick<TrainingCase, "config" | "fp8Block" | 
   const stage = defined(recipe.stages[0], "a stage");
   const { mtp, biasRate, balanceWeight } = stage;
   return {
-    config: stageConfig(recipe, stage, recipe.tokenizer.vocabSize, []),
+    config: stageConfig(originOf(recipe).config, stage),
     fp8Block: fp8BlockOf(recipe),
     optimizer: recipe.optimizer,
     settings: { ...DEFAULTS.settings, mtpWeight: mtp.weight, biasRate, balanceWeight },

@@ -13,6 +13,7 @@ import { TrainingView } from "../training-view.ts";
 
 interface TrainFlags {
   readonly out?: string;
+  readonly from?: string;
   readonly data?: readonly string[];
   readonly resume?: boolean;
   readonly dryRun?: boolean;
@@ -21,9 +22,10 @@ interface TrainFlags {
 
 export function trainCommand(cli: Cli): Command {
   return new Command("train")
-    .description("Train a model of the architecture from scratch, by a recipe.")
+    .description("Train a model of the architecture by a recipe, from scratch or from another model.")
     .argument("<recipe>", "a recipe's .yaml file, such as recipes/pico/recipe.yaml")
     .option("--out <folder>", "where the run lives: metrics, resume points, the model; default: runs/NAME")
+    .option("--from <model>", "begin with this model and its tokenizer instead of the recipe's own: it learns more")
     .option(
       "--data <file>",
       "own texts in every stage (.txt, .jsonl, .parquet), with FILE:WEIGHT for their share; may be given several times",
@@ -40,6 +42,7 @@ export function trainCommand(cli: Cli): Command {
         ["mimo train recipes/pico/recipe.yaml --dry-run", "What it would take, before it is begun."],
         ["mimo train recipes/pico/recipe.yaml --resume", "The same, where Ctrl-C has stopped it."],
         ["mimo train recipes/pico/recipe.yaml --data notes.txt:6", "With own texts, as much as of everything else."],
+        ["mimo train notes.yaml --from runs/pico/model", "More stages for a model that there is."],
         ["mimo chat runs/pico/model", "Talk to the result."],
       ),
     );
@@ -51,7 +54,7 @@ async function run(cli: Cli, path: string, flags: TrainFlags): Promise<void> {
   using interrupt = watchInterrupt();
   const { signal } = interrupt;
   using preparation = new PreparationView(cli);
-  const shared = { recipe, data, threads: flags.threads, signal, onPrepare: preparation.onPrepare };
+  const shared = { recipe, from: flags.from, data, threads: flags.threads, signal, onPrepare: preparation.onPrepare };
   if (flags.dryRun === true) return showRehearsals(cli, await rehearse(shared));
   const whole = readRecipe(shared);
   using view = new TrainingView(cli.messages, whole);
@@ -77,8 +80,12 @@ async function run(cli: Cli, path: string, flags: TrainFlags): Promise<void> {
 }
 
 /** The command again, with what belongs to the run. */
-function commandOf(path: string, { data = [], out }: TrainFlags): string {
-  const options = [...data.map((file) => `--data ${file}`), ...(out === undefined ? [] : [`--out ${out}`])];
+function commandOf(path: string, { from, data = [], out }: TrainFlags): string {
+  const options = [
+    ...(from === undefined ? [] : [`--from ${from}`]),
+    ...data.map((file) => `--data ${file}`),
+    ...(out === undefined ? [] : [`--out ${out}`]),
+  ];
   return ["mimo train", path, ...options].join(" ");
 }
 
