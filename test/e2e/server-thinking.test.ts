@@ -11,7 +11,7 @@ import { load } from "../../src/api/load.ts";
 import type { Mimo } from "../../src/api/mimo.ts";
 import type { AnswerOptions } from "../../src/api/request.ts";
 import { type TextCheckpoint, writeTextCheckpoint } from "../../src/api/testing.ts";
-import { eventually, framesOf, scriptedModel, serveModel, type Serving, twoKeys } from "./serving.ts";
+import { eventually, framesOf, promptsOf, scriptedModel, serveModel, type Serving, twoKeys } from "./serving.ts";
 
 const TEMPLATE =
   "{%- for message in messages -%}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>{%- endfor -%}" +
@@ -261,13 +261,7 @@ test("a prompt that is too long is refused with both numbers by every API, strea
 
 test("the recommended system prompt stands in for one that is missing, in every API", async () => {
   const model = scriptedModel("Yes.");
-  const { encodeChat } = model;
-  const prompts: string[] = [];
-  model.encodeChat = (request) => {
-    const encoded = encodeChat(request);
-    prompts.push(encoded.prompt);
-    return encoded;
-  };
+  const prompts = promptsOf(model);
   await using scripted = await serveModel(model, { systemPrompt: "zh" });
   const start = "<|im_start|>system\n你是MiMo";
   for (const [path, body, own] of [
