@@ -83,17 +83,19 @@ export function turnOf(request: ServerRequest, conversation: Conversation, turn:
     ...generation,
     tools,
     thinkingBudget: chat.thinkingBudget,
-    endThinking: memory.thinkingSignal(ownerOf(request), turn.replyId, request.abort.signal),
     maxToolCalls: parallelCalls === false ? 1 : callLimit(server, turn),
     logprobs,
     temperature: generation.temperature ?? (chat.mayCall ? toolTemperature(mimo) : undefined),
     logitBias:
       tools.length > 0 && !chat.mayCall ? { ...generation.logitBias, ...callBias(mimo) } : generation.logitBias,
   };
-  return (signal) =>
-    rememberReasoning(mimo.answer(prompt, { ...options, signal }), (index, text) =>
-      memory.reasoning.set(ownerOf(request), callId(index), text),
+  const owner = ownerOf(request);
+  return (signal) => {
+    const endThinking = memory.thinkingSignal(owner, turn.replyId, signal);
+    return rememberReasoning(mimo.answer(prompt, { ...options, endThinking, signal }), (index, text) =>
+      memory.reasoning.set(owner, callId(index), text),
     );
+  };
 }
 
 /** A request may ask for fewer than the server allows. */
