@@ -13,8 +13,15 @@ export {
 } from "./api/mimo.ts";
 export type { CallValidation } from "./api/check-call.ts";
 export type { ResponseFormat, ToolChoice } from "./api/constrain.ts";
-export type { AnswerOptions, ChatOptions, CompleteOptions, GenerationOptions } from "./api/request.ts";
 export type {
+  AnswerOptions,
+  ChatOptions,
+  CompleteOptions,
+  GenerationOptions,
+  SamplingDefaults,
+} from "./api/request.ts";
+export type {
+  FinishDetail,
   FinishReason,
   GenerationEvent,
   ParsedToolCall,
@@ -25,6 +32,7 @@ export type {
 } from "./api/events.ts";
 export type { ChatMessage, ChatRole, ChatToolCall, TextPart, ToolDefinition } from "./tokenizer/chat-request.ts";
 export type { EncodedChat } from "./tokenizer/chat.ts";
+export { SAMPLING_PRESETS, systemPrompt, type SystemPromptOptions } from "./tokenizer/system-prompt.ts";
 export { Tokenizer } from "./tokenizer/tokenizer.ts";
 export { openCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.ts";
 export type { TensorInfo } from "./checkpoint/tensor-info.ts";

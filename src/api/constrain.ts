@@ -4,7 +4,7 @@
 // samples as if this file did not exist. Grammars are compiled before a request is queued, so a schema that cannot be
 // enforced is refused at once, and whoever waits for a compilation waits alone.
 
-import type { ConstraintSpec } from "../grammar/constraint.ts";
+import type { ConstraintSpec, Markers } from "../grammar/constraint.ts";
 import { type TokenTable, tokenTable } from "../grammar/vocabulary.ts";
 import type { GrammarSource } from "../schema/compile.ts";
 import type { GrammarCompiler } from "../schema/compiler.ts";
@@ -61,13 +61,7 @@ export async function constraintOf(
   if (isFree && isSilent) return undefined;
 
   const { tokenizer, prompt, endTokens, compiler } = context;
-  const id = (text: string): number | undefined => tokenizer.addedTokenId(text);
-  const markers = {
-    thinkStart: id("<think>"),
-    thinkEnd: id("</think>"),
-    callStart: id("<tool_call>"),
-    callEnd: id("</tool_call>"),
-  };
+  const markers = markersOf(tokenizer);
   if (callSource !== undefined && (markers.callStart === undefined || markers.callEnd === undefined)) {
     throw new MimoError(
       "invalid_argument",
@@ -91,6 +85,17 @@ export async function constraintOf(
     answer: mustCall ? "none" : (answer ?? "free"),
     calls: offered.length === 0 ? "none" : (calls ?? "free"),
     maxCalls,
+  };
+}
+
+/** The tokens around thinking and calls. */
+export function markersOf(tokenizer: Tokenizer): Markers {
+  const id = (text: string): number | undefined => tokenizer.addedTokenId(text);
+  return {
+    thinkStart: id("<think>"),
+    thinkEnd: id("</think>"),
+    callStart: id("<tool_call>"),
+    callEnd: id("</tool_call>"),
   };
 }
 

@@ -8,6 +8,9 @@ import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/se
 /** `stop`: the model ended its turn, or a stop string or id was met. `tool_calls`: it ended with calls to answer. */
 export type FinishReason = "stop" | "length" | "tool_calls";
 
+/** `repetition`: it went round in circles, and was cut (`length`). `max_tool_calls`: it had as many calls as it may. */
+export type FinishDetail = "repetition" | "max_tool_calls";
+
 export interface TokenAlternative {
   readonly token: number;
   readonly text: string;
@@ -28,7 +31,7 @@ export interface Usage {
   /** Why no more was cached. "last token": everything was, but one token must run. Undefined for one that never ran. */
   readonly cacheMiss: CacheMiss | undefined;
   readonly completionTokens: number;
-  /** Of the completion. */
+  /** Of the completion: those of thinking, without the markers around it. */
   readonly reasoningTokens: number;
   readonly queueMs: number;
   readonly prefillMs: number;
@@ -72,6 +75,8 @@ export type GenerationEvent =
   | {
       readonly type: "done";
       readonly finishReason: FinishReason;
+      /** What ended the answer before the model did, and no option of `stop` or `maxTokens`; undefined where nothing did. */
+      readonly finishDetail?: FinishDetail | undefined;
       /** The stop string that ended the output; undefined where none did. */
       readonly stopString?: string | undefined;
       readonly usage: Usage;
@@ -119,6 +124,6 @@ export function usageOf({ stats, completionTokens, reasoningTokens }: UsageInput
 }
 
 export function finishReasonOf(finish: SequenceFinish, numToolCalls: number): FinishReason {
-  if (finish === "length") return "length";
+  if (finish === "length" || finish === "repetition") return "length";
   return numToolCalls > 0 ? "tool_calls" : "stop";
 }

@@ -21,7 +21,7 @@ export interface GenerationContext {
   /** Whether the prompt ended inside a thinking block. */
   readonly thinking: boolean;
   readonly tools: readonly ToolDefinition[];
-  /** Generation ends after so many calls. */
+  /** Generation ends after so many calls; Infinity is no limit. */
   readonly maxToolCalls: number;
   readonly stop: readonly string[];
   readonly stopTokens: ReadonlySet<number>;
@@ -53,12 +53,17 @@ export async function* generationEvents(
     if (output.finish === undefined && !text.stopped) continue;
     yield* text.finish();
     const { reasoningTokens, numToolCalls } = text;
-    const finishReason = finishReasonOf(
-      text.stopped ? "stop" : defined(output.finish, "a finish reason"),
-      numToolCalls,
-    );
+    const finish = text.stopped ? "stop" : defined(output.finish, "a finish reason");
     const usage = usageOf({ stats: output.stats, completionTokens: tokens.length, reasoningTokens });
-    yield { type: "done", finishReason, stopString: text.stopString, usage, tokens, seed: context.seed };
+    yield {
+      type: "done",
+      finishReason: finishReasonOf(finish, numToolCalls),
+      finishDetail: finish === "repetition" ? finish : text.hasAllCalls ? "max_tool_calls" : undefined,
+      stopString: text.stopString,
+      usage,
+      tokens,
+      seed: context.seed,
+    };
     return;
   }
 }
@@ -71,11 +76,10 @@ class TextPipeline {
   /** The stop string that was found. */
   stopString: string | undefined;
   readonly #context: GenerationContext;
-  readonly #parser: Pick<OutputParser, "push" | "finish">;
+  readonly #parser: Pick<OutputParser, "push" | "finish" | "inReasoning">;
   readonly #stops: StopStrings;
   #call = new ToolCallStream([]);
-  #stopped = false;
-  #inReasoning: boolean;
+  #hasAllCalls = false;
 
   constructor(context: GenerationContext) {
     this.#context = context;
@@ -85,25 +89,29 @@ class TextPipeline {
         ? new OutputParser(tokenizer, { thinking })
         : plainParser(tokenizer);
     this.#stops = new StopStrings(context.stop);
-    this.#inReasoning = context.thinking;
   }
 
   /** Whether a stop string was found, or the last call allowed is written. */
   get stopped(): boolean {
-    return this.#stopped;
+    return this.#hasAllCalls || this.stopString !== undefined;
+  }
+
+  get hasAllCalls(): boolean {
+    return this.#hasAllCalls;
   }
 
   *push(token: number): Generator<GenerationEvent> {
+    const wasReasoning = this.#parser.inReasoning;
     const events = this.#parser.push(token);
-    if (this.#inReasoning) this.reasoningTokens++;
+    if (wasReasoning && this.#parser.inReasoning) this.reasoningTokens++;
     for (const event of events) {
       yield* this.#translate(event);
-      if (this.#stopped) return;
+      if (this.stopped) return;
     }
   }
 
   *finish(): Generator<GenerationEvent> {
-    if (this.#stopped) return;
+    if (this.stopped) return;
     for (const event of this.#parser.finish()) yield* this.#translate(event);
     yield* this.#flushStops();
   }
@@ -111,19 +119,15 @@ class TextPipeline {
   *#translate(event: OutputEvent): Generator<GenerationEvent> {
     switch (event.type) {
       case "text": {
-        this.#inReasoning = false;
         const { text, stop } = this.#stops.push(event.text);
         if (text !== "") yield { type: "text", text };
         this.stopString = stop;
-        this.#stopped = stop !== undefined;
         return;
       }
       case "reasoning":
-        this.#inReasoning = true;
         yield event;
         return;
       case "tool_call_start":
-        this.#inReasoning = false;
         yield* this.#flushStops();
         this.#call = new ToolCallStream(this.#context.tools);
         yield event;
@@ -138,7 +142,7 @@ class TextPipeline {
           ? parseToolCall(event.raw, this.#context.tools)
           : { error: "The call was cut off before </tool_call>." };
         yield { ...event, call, validation: checkCall(call, this.#context.tools) };
-        this.#stopped = this.numToolCalls >= this.#context.maxToolCalls;
+        this.#hasAllCalls = this.numToolCalls >= this.#context.maxToolCalls;
         return;
       }
       default:
@@ -162,10 +166,11 @@ class TextPipeline {
 }
 
 /** A completion's output: all of it is text. */
-function plainParser(tokenizer: Tokenizer | undefined): Pick<OutputParser, "push" | "finish"> {
-  if (tokenizer === undefined) return { push: () => [], finish: () => [] };
+function plainParser(tokenizer: Tokenizer | undefined): Pick<OutputParser, "push" | "finish" | "inReasoning"> {
+  if (tokenizer === undefined) return { inReasoning: false, push: () => [], finish: () => [] };
   const decoder = new StreamDecoder(tokenizer);
   return {
+    inReasoning: false,
     push: (token) => [{ type: "text", text: decoder.push(token) }],
     finish: () => [{ type: "text", text: decoder.flush() }],
   };

@@ -34,16 +34,17 @@ export function tokenizerFiles(checkpoint: Checkpoint): TokenizerFiles | undefin
     if (!checkpoint.metadata.has("tokenizer.ggml.tokens")) return undefined;
     return fromGgufTokenizer(new Map([...checkpoint.metadata].map(([key, { value }]) => [key, value])));
   }
-  const tokenizerJson = readJson(checkpoint, "tokenizer.json");
+  const tokenizerJson = readSideFile(checkpoint, "tokenizer.json");
   if (tokenizerJson === undefined) return undefined;
-  const config = readJson(checkpoint, "tokenizer_config.json") as Readonly<Record<string, unknown>> | undefined;
+  const config = readSideFile(checkpoint, "tokenizer_config.json") as Readonly<Record<string, unknown>> | undefined;
   // Newer exports keep the template in a file of its own, which then counts.
   const template = checkpoint.readText("chat_template.jinja");
   const tokenizerConfig = template === undefined ? config : { ...config, chat_template: template };
   return { tokenizerJson, tokenizerConfig };
 }
 
-function readJson(checkpoint: Checkpoint, name: string): unknown {
+/** A JSON file of a Hugging Face folder; undefined where there is none. Throws `checkpoint_invalid`. */
+export function readSideFile(checkpoint: Checkpoint, name: string): unknown {
   const text = checkpoint.readText(name);
   if (text === undefined) return undefined;
   try {

@@ -9,6 +9,7 @@ import type { Packing } from "../model/packing.ts";
 import type { Activations } from "../ops/linear/quantise-activations.ts";
 import { KV_DTYPES, type KvDType } from "../tensor/dtype.ts";
 import { MimoError } from "../util/errors.ts";
+import { loadGenerationDefaults } from "./generation-defaults.ts";
 import { loadTokenizer } from "./load-tokenizer.ts";
 import { Mimo } from "./mimo.ts";
 import { checkFlag, checkSpeculation, refuseUnknownKeys } from "./request.ts";
@@ -97,6 +98,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
   // Opened here for its tokenizer; the worker maps the weights itself.
   using checkpoint = openCheckpoint(path);
   const { tokenizer, problem } = loadTokenizer(checkpoint);
+  const defaults = loadGenerationDefaults(checkpoint, warn);
   const client = await EngineClient.start(
     {
       path,
@@ -120,7 +122,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mim
   );
   for (const warning of client.info.warnings) warn(warning);
   if (problem !== undefined) warn(problem);
-  return new Mimo(client, tokenizer, mtp, speculation);
+  return new Mimo(client, tokenizer, { mtp, speculation, defaults });
 }
 
 function defaultBackend(warn: (warning: string) => void): BackendName {

@@ -5,6 +5,7 @@ import type { FetchStats } from "../backends/backend.ts";
 import type { PrefixCacheStats } from "../cache/prefix-cache.ts";
 import { EngineClient } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
+import type { GuardSpec } from "../engine/guard.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
 import type { MtpMode } from "../engine/speculator.ts";
 import type { ConstraintSpec } from "../grammar/constraint.ts";
@@ -13,20 +14,23 @@ import { GrammarCompiler } from "../schema/compiler.ts";
 import { encodeChat, type EncodedChat } from "../tokenizer/chat.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { MimoError } from "../util/errors.ts";
-import { constraintOf } from "./constrain.ts";
-import type { FinishReason, GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "./events.ts";
+import { constraintOf, markersOf } from "./constrain.ts";
+import type { FinishDetail, FinishReason, GenerationEvent, ParsedToolCall, TokenLogprobs, Usage } from "./events.ts";
 import { describeLogprobs, type GenerationContext, generationEvents } from "./generation.ts";
+import type { GenerationDefaults } from "./generation-defaults.ts";
 import {
   ANSWER_KEYS,
   type AnswerOptions,
   CHAT_KEYS,
   checkMaxToolCalls,
+  checkThinkingBudget,
   type ChatOptions,
   COMPLETE_KEYS,
   type CompleteOptions,
   type GenerationOptions,
   promptIds,
   refuseUnknownKeys,
+  type SamplingDefaults,
   toSequenceRequest,
 } from "./request.ts";
 
@@ -43,6 +47,7 @@ export interface Generation {
   /** The seed that was used; with it the answer can be repeated. */
   readonly seed: number;
   readonly finishReason: FinishReason;
+  readonly finishDetail?: FinishDetail | undefined;
   readonly usage: Usage;
 }
 
@@ -66,15 +71,26 @@ export class Mimo implements AsyncDisposable {
   readonly #tokenizer: Tokenizer | undefined;
   readonly #mtpMode: MtpMode;
   readonly #speculation: number | "auto" | undefined;
+  readonly #defaults: GenerationDefaults;
   readonly #grammars = new GrammarCompiler();
 
   /** Use `load`. */
-  constructor(client: EngineClient, tokenizer: Tokenizer | undefined, mtpMode: MtpMode, speculation: number | "auto") {
+  constructor(
+    client: EngineClient,
+    tokenizer: Tokenizer | undefined,
+    options: { readonly mtp: MtpMode; readonly speculation: number | "auto"; readonly defaults: GenerationDefaults },
+  ) {
     this.#client = client;
     this.#tokenizer = tokenizer;
-    this.#mtpMode = mtpMode;
-    this.#speculation = speculation;
+    this.#mtpMode = options.mtp;
+    this.#speculation = options.speculation;
+    this.#defaults = options.defaults;
     this.info = client.info;
+  }
+
+  /** How the checkpoint recommends to sample, as far as it does: the defaults of requests. */
+  get samplingDefaults(): SamplingDefaults {
+    return this.#defaults.sampling;
   }
 
   /** Uses and reads of experts so far; undefined before the first answer, and where all weights are used in place. */
@@ -133,7 +149,8 @@ export class Mimo implements AsyncDisposable {
     );
     // Where thinking is on, the model opens its thinking block itself.
     const { thinking, ids } = prompt;
-    yield* this.#generate(options, ids, { structured: true, thinking, tools, maxToolCalls, constraint });
+    const limits = { thinking: this.#thinkingLimit(prompt, options.thinkingBudget), endThinking: options.endThinking };
+    yield* this.#generate(options, ids, { structured: true, thinking, tools, maxToolCalls, constraint }, limits);
   }
 
   /** What follows a text or token ids, with nothing added. Throws as `chat`. */
@@ -197,7 +214,19 @@ export class Mimo implements AsyncDisposable {
   }
 
   get #eosTokenIds(): readonly number[] {
-    return [...new Set([...this.info.config.eosTokenIds, ...(this.#tokenizer?.eosIds ?? [])])];
+    const { eosTokenIds } = this.#defaults;
+    return [...new Set([...this.info.config.eosTokenIds, ...eosTokenIds, ...(this.#tokenizer?.eosIds ?? [])])];
+  }
+
+  /** Undefined where this vocabulary has no token that ends thinking. Throws `invalid_argument` for a budget then. */
+  #thinkingLimit({ thinking }: EncodedChat, budget: number | undefined): GuardSpec["thinking"] {
+    const markers = markersOf(this.tokenizer);
+    const limit = { markers, isOpen: thinking, budget: checkThinkingBudget(budget) };
+    if ((markers.thinkEnd ?? Infinity) < this.info.config.vocabSize) return limit;
+    if (budget === undefined) return undefined;
+    throw new MimoError("invalid_argument", "This model's vocabulary has no token that ends thinking, so no budget.", {
+      param: "thinkingBudget",
+    });
   }
 
   #generate(
@@ -206,6 +235,7 @@ export class Mimo implements AsyncDisposable {
     shape: Pick<GenerationContext, "structured" | "thinking" | "tools" | "maxToolCalls"> & {
       readonly constraint?: ConstraintSpec | undefined;
     },
+    { thinking, endThinking }: { thinking?: GuardSpec["thinking"]; endThinking?: AbortSignal | undefined } = {},
   ): AsyncGenerator<GenerationEvent> {
     const tokenizer = this.#tokenizer;
     const { config, contextLength } = this.info;
@@ -214,9 +244,11 @@ export class Mimo implements AsyncDisposable {
       eosTokenIds: this.#eosTokenIds,
       contextLength,
       vocabSize: config.vocabSize,
+      sampling: this.#defaults.sampling,
     });
     const { constraint, ...rest } = shape;
-    return generationEvents(this.#client.submit({ ...request, constraint }, options.signal), {
+    const guarded = { ...request, constraint, guard: { ...request.guard, thinking } };
+    return generationEvents(this.#client.submit(guarded, options.signal, endThinking), {
       tokenizer,
       ...rest,
       stop: options.stop ?? [],
@@ -239,8 +271,8 @@ async function collect(events: AsyncIterable<GenerationEvent>): Promise<Generati
     else if (event.type === "tool_call_end") toolCalls.push(event.call);
     else if (event.type === "logprobs") logprobs.push(...event.tokens);
     else if (event.type === "done") {
-      const { tokens, seed, finishReason, usage } = event;
-      return { text, reasoning, toolCalls, logprobs, tokens, seed, finishReason, usage };
+      const { tokens, seed, finishReason, finishDetail, usage } = event;
+      return { text, reasoning, toolCalls, logprobs, tokens, seed, finishReason, finishDetail, usage };
     }
   }
   throw new MimoError("internal", "The generation ended without saying why.");

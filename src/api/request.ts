@@ -1,5 +1,6 @@
 // What a caller may ask of a generation, checked here and nowhere else; defaults stand in one place.
 
+import type { GuardSpec } from "../engine/guard.ts";
 import type { SequenceRequest } from "../engine/sequence.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../ops/sample/sample.ts";
 import type { ChatMessage, ToolDefinition } from "../tokenizer/chat-request.ts";
@@ -10,9 +11,9 @@ import { freshSeed } from "../util/random.ts";
 export interface GenerationOptions {
   /** Most tokens to generate. Default: as many as the context holds. */
   readonly maxTokens?: number | undefined;
-  /** 0 is greedy. Default 0.8, as the model card recommends for writing and mathematics; 0.3 for tools. */
+  /** 0 is greedy. Default: what the checkpoint recommends, otherwise 0.8; see `SAMPLING_PRESETS`. */
   readonly temperature?: number | undefined;
-  /** Default 0.95. */
+  /** Default: what the checkpoint recommends, otherwise 0.95. */
   readonly topP?: number | undefined;
   /** 0 is off, the default. */
   readonly topK?: number | undefined;
@@ -32,6 +33,11 @@ export interface GenerationOptions {
   readonly stopTokenIds?: readonly number[] | undefined;
   /** Go on past the model's end-of-turn tokens. */
   readonly ignoreEos?: boolean | undefined;
+  /**
+   * Tokens that may be a repetition: once the last so many are one piece over and over, at least four times, thinking is
+   * ended, and outside of thinking the answer. 0 is off. Default 2048; off with `ignoreEos`.
+   */
+  readonly maxRepetition?: number | undefined;
   /** Report log-probabilities with so many alternatives per token. */
   readonly logprobs?: number | undefined;
   /** Tokens to draft per step with the MTP heads. Default "auto": the depth that measures fastest. */
@@ -49,7 +55,11 @@ export interface GenerationOptions {
 
 export interface AnswerOptions extends GenerationOptions {
   readonly tools?: readonly ToolDefinition[] | undefined;
-  /** Most tool calls; the answer ends with the last one. Default: as many as the model writes. */
+  /** Most tokens of thinking; the one after them ends it, and the answer follows. Default: no limit. */
+  readonly thinkingBudget?: number | undefined;
+  /** Ends the thinking within one step, once it is aborted; the answer follows. */
+  readonly endThinking?: AbortSignal | undefined;
+  /** Most tool calls; the answer ends with the last one. Infinity is no limit. Default 32. */
   readonly maxToolCalls?: number | undefined;
   /** "auto" (the default), "none", "required", or { name }: exactly one call of that tool. */
   readonly toolChoice?: ToolChoice | undefined;
@@ -84,6 +94,7 @@ const COMMON_KEYS = [
   "stop",
   "stopTokenIds",
   "ignoreEos",
+  "maxRepetition",
   "logprobs",
   "speculation",
   "cache",
@@ -96,6 +107,8 @@ const COMMON_KEYS = [
 export const ANSWER_KEYS: readonly string[] = [
   ...COMMON_KEYS,
   "tools",
+  "thinkingBudget",
+  "endThinking",
   "maxToolCalls",
   "toolChoice",
   "parallelToolCalls",
@@ -110,6 +123,11 @@ const MAX_STOPS = 16;
 const MAX_NAME = 256;
 const MAX_PRIORITY = 1000;
 
+/** More in a row is a flood, and no agent's work. */
+export const DEFAULT_MAX_TOOL_CALLS = 32;
+/** Longer than what people ask for repeats itself, such as the zeros of a table; short beside an answer without end. */
+export const DEFAULT_MAX_REPETITION = 2048;
+
 /** Throws `invalid_argument` for a key that is not among `known`. */
 export function refuseUnknownKeys(options: object, known: readonly string[]): void {
   const unknown = Object.keys(options).find((key) => !known.includes(key));
@@ -121,11 +139,22 @@ export function refuseUnknownKeys(options: object, known: readonly string[]): vo
 }
 
 /** Throws `invalid_argument`. */
-export function checkMaxToolCalls(count: number | undefined): number {
-  return count === undefined ? Infinity : checkInteger("maxToolCalls", count, 1, Number.MAX_SAFE_INTEGER);
+export function checkMaxToolCalls(count: number = DEFAULT_MAX_TOOL_CALLS): number {
+  return count === Infinity ? count : checkInteger("maxToolCalls", count, 1, Number.MAX_SAFE_INTEGER);
 }
 
+/** Throws `invalid_argument`. */
+export function checkThinkingBudget(budget: number | undefined): number {
+  return budget === undefined ? Infinity : checkInteger("thinkingBudget", budget, 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** What a checkpoint recommends, as far as it does. */
+export type SamplingDefaults = Readonly<
+  Partial<Pick<SamplingParams, "temperature" | "topP" | "topK" | "minP" | "repetitionPenalty">>
+>;
+
 export interface EngineContext {
+  readonly sampling?: SamplingDefaults;
   readonly eosTokenIds: readonly number[];
   readonly contextLength: number;
   readonly vocabSize: number;
@@ -136,7 +165,7 @@ export function toSequenceRequest(
   options: GenerationOptions,
   prompt: readonly number[],
   context: EngineContext,
-): Omit<SequenceRequest, "id"> {
+): Omit<SequenceRequest, "id" | "guard"> & { readonly guard: GuardSpec } {
   const { speculation = "auto" } = options;
   checkSpeculation(speculation);
   if (options.logprobs !== undefined) checkInteger("logprobs", options.logprobs, 0, MAX_LOGPROBS);
@@ -150,6 +179,8 @@ export function toSequenceRequest(
   checkName("cacheNamespace", cacheNamespace);
   checkName("tenant", tenant);
   checkInteger("priority", priority, -MAX_PRIORITY, MAX_PRIORITY);
+  const { maxRepetition = options.ignoreEos === true ? 0 : DEFAULT_MAX_REPETITION } = options;
+  checkInteger("maxRepetition", maxRepetition, 0, Number.MAX_SAFE_INTEGER);
   return {
     prompt,
     maxTokens,
@@ -161,6 +192,7 @@ export function toSequenceRequest(
     cacheNamespace,
     tenant,
     priority,
+    guard: { maxRepetition },
   };
 }
 
@@ -188,17 +220,23 @@ export function promptIds(prompt: unknown, encode: (text: string) => readonly nu
   });
 }
 
-function samplingOf(options: GenerationOptions, { vocabSize }: EngineContext): SamplingParams {
+function samplingOf(options: GenerationOptions, { vocabSize, sampling }: EngineContext): SamplingParams {
+  const defaults = { ...DEFAULT_SAMPLING, ...sampling };
   const bias = Object.entries(options.logitBias ?? {}).map(([id, value]): [number, number] => [
     checkInteger("logitBias", Number(id), 0, vocabSize - 1),
     checkNumber("logitBias", value, -100, 100),
   ]);
   return {
-    temperature: checkNumber("temperature", options.temperature ?? DEFAULT_SAMPLING.temperature, 0, 100),
-    topP: checkNumber("topP", options.topP ?? DEFAULT_SAMPLING.topP, 0, 1),
-    topK: checkInteger("topK", options.topK ?? DEFAULT_SAMPLING.topK, 0, Number.MAX_SAFE_INTEGER),
-    minP: checkNumber("minP", options.minP ?? DEFAULT_SAMPLING.minP, 0, 1),
-    repetitionPenalty: checkNumber("repetitionPenalty", options.repetitionPenalty ?? 1, 0.01, 100),
+    temperature: checkNumber("temperature", options.temperature ?? defaults.temperature, 0, 100),
+    topP: checkNumber("topP", options.topP ?? defaults.topP, 0, 1),
+    topK: checkInteger("topK", options.topK ?? defaults.topK, 0, Number.MAX_SAFE_INTEGER),
+    minP: checkNumber("minP", options.minP ?? defaults.minP, 0, 1),
+    repetitionPenalty: checkNumber(
+      "repetitionPenalty",
+      options.repetitionPenalty ?? defaults.repetitionPenalty,
+      0.01,
+      100,
+    ),
     presencePenalty: checkNumber("presencePenalty", options.presencePenalty ?? 0, -2, 2),
     frequencyPenalty: checkNumber("frequencyPenalty", options.frequencyPenalty ?? 0, -2, 2),
     logitBias: new Map(bias),

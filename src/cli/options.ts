@@ -70,6 +70,12 @@ export const speculationOption = (preset = "auto"): Option =>
     `tokens to draft per step with the MTP heads: auto, 0, 1, 2 or 3; default: ${preset}`,
   ).argParser(parseSpeculation);
 
+export const thinkingBudgetOption = (): Option =>
+  new Option(
+    "--thinking-budget <tokens>",
+    "most tokens of thinking, then the answer follows; default: no limit",
+  ).argParser(parseInteger);
+
 export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup("Model:")

@@ -84,6 +84,9 @@ function serverOptions({ environment }: Cli, path: string, settings: ServeSettin
     usageFile: settings.usageFile ?? defaultUsageFile(environment),
     prices: { input: settings.inputPrice, cachedInput: settings.cachedInputPrice, output: settings.outputPrice },
     drainMs: 1000 * settings.drainSeconds,
+    maxToolCalls: settings.maxToolCalls,
+    maxRepetition: settings.maxRepetition,
+    systemPrompt: settings.systemPrompt,
     strictFields: settings.strictFields,
     version: packageVersion(),
   };

@@ -4,7 +4,7 @@
 // What the types can hold is kept exactly: float types that widen, and bytes of the same type. Knows files and models;
 // refuses to know engines.
 
-import { tokenizerFiles } from "../api/load-tokenizer.ts";
+import { readSideFile, tokenizerFiles } from "../api/load-tokenizer.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { listParameters, parameterSize } from "../model/parameters.ts";
@@ -75,21 +75,13 @@ function sideContent(
   target: Target,
 ): Pick<ModelContent, "tokenizer" | "ggufMetadata" | "generationConfig"> {
   if (checkpoint.format === "safetensors" || target.format === "safetensors") {
-    return { tokenizer: tokenizerFiles(checkpoint), generationConfig: generationConfig(checkpoint) };
+    return {
+      tokenizer: tokenizerFiles(checkpoint),
+      generationConfig: readSideFile(checkpoint, "generation_config.json"),
+    };
   }
   const kept = [...checkpoint.metadata].filter(([key]) => /^(general|tokenizer)\./.test(key));
   return { tokenizer: undefined, ggufMetadata: new Map(kept) };
-}
-
-function generationConfig(checkpoint: Checkpoint): unknown {
-  const text = checkpoint.readText("generation_config.json");
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const message = `${checkpoint.path}/generation_config.json: expected JSON, found ${(cause as Error).message}.`;
-    throw new MimoError("checkpoint_invalid", message, { cause });
-  }
 }
 
 function fallbacksIn(tensors: readonly TargetTensor[], target: Target): ConvertResult["fallbacks"] {

@@ -54,10 +54,15 @@ export class EngineClient {
     worker.unref();
   }
 
-  /** Outputs of one sequence, step by step, ending with the one that has `finish`. */
-  async *submit(request: Omit<SequenceRequest, "id">, signal?: AbortSignal): AsyncGenerator<SequenceOutput> {
+  /** Outputs of one sequence, step by step, ending with the one that has `finish`. `endThinking` ends its thinking. */
+  async *submit(
+    request: Omit<SequenceRequest, "id">,
+    signal?: AbortSignal,
+    endThinking?: AbortSignal,
+  ): AsyncGenerator<SequenceOutput> {
     const id = this.#nextId++;
-    for await (const item of this.#request(id, { type: "submit", request: { ...request, id } }, signal)) {
+    const message = { type: "submit", request: { ...request, id } } as const;
+    for await (const item of this.#request(id, message, signal, endThinking)) {
       const output = item as SequenceOutput;
       yield output;
       if (output.finish !== undefined) return;
@@ -103,7 +108,12 @@ export class EngineClient {
     await exited;
   }
 
-  async *#request(id: number, message: ToWorker, signal: AbortSignal | undefined): AsyncGenerator<Item> {
+  async *#request(
+    id: number,
+    message: ToWorker,
+    signal: AbortSignal | undefined,
+    endThinking?: AbortSignal,
+  ): AsyncGenerator<Item> {
     if (this.#failure !== undefined) throw this.#failure;
     throwIfAborted(signal);
     const queue = new AsyncQueue<Item>();
@@ -112,10 +122,14 @@ export class EngineClient {
     if (this.#open.size === 0) this.#worker.ref();
     this.#open.set(id, queue);
     this.#post(message);
+    const endThought = (): void => this.#post({ type: "end_thinking", id });
+    if (endThinking?.aborted === true) endThought();
+    else endThinking?.addEventListener("abort", endThought, { once: true });
     try {
       yield* queue;
     } finally {
       signal?.removeEventListener("abort", abort);
+      endThinking?.removeEventListener("abort", endThought);
       this.#open.delete(id);
       if (this.#open.size === 0) this.#worker.unref();
       // The worker ignores an abort of what has already ended.

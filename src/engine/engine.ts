@@ -112,6 +112,11 @@ export class Engine implements Disposable {
     return { id, tokens: [], finish: "aborted", stats: sequence.stats };
   }
 
+  /** Ends a sequence's thinking with its next token; nothing where it is not running any more. */
+  endThinking(id: number): void {
+    this.#scheduler.find(id)?.endThinking();
+  }
+
   /** One forward pass for everything that is due. */
   step(): SequenceOutput[] {
     const start = this.#now();
@@ -121,7 +126,7 @@ export class Engine implements Disposable {
     for (const { sequence } of planned) this.#noteStart(sequence, start);
 
     const hidden = this.runner.forward(planned);
-    const samples = this.runner.sample(hidden, "trunk", sampleRequests(planned));
+    const samples = this.runner.sample(hidden, "trunk", sampleRequests(planned, this.runner.numTokens));
     const outputs = this.#verifyAll(planned, samples);
     this.#speculate(planned, hidden, this.#now() - start);
     this.#reuse.keepReached(planned);
@@ -185,7 +190,8 @@ export class Engine implements Disposable {
       sequence.append(sample.token);
       produced.push(sample.token);
       if (sample.logprobs !== undefined) logprobs.push(sample.logprobs);
-      if (sequence.finish !== undefined || sample.token !== draft) break;
+      // What is behind a token that forces the next one was sampled as if it did not.
+      if (sequence.finish !== undefined || sequence.forced !== undefined || sample.token !== draft) break;
     }
     sequence.lastAccepted = produced.findIndex((token, k) => token !== drafts[k]);
     if (sequence.lastAccepted < 0) sequence.lastAccepted = produced.length;
@@ -292,13 +298,13 @@ function createRunner(backend: Backend, checkpoint: Checkpoint, options: EngineO
 }
 
 /** What is asked of a plan's rows: of each sequence the last ones, as its drafts before them would have it. */
-function sampleRequests(planned: readonly PlannedRows[]): SampleRequest[] {
+function sampleRequests(planned: readonly PlannedRows[], numTokens: number): SampleRequest[] {
   let end = 0;
   return planned.flatMap(({ sequence, tokens, numLogits }) => {
     const first = (end += tokens.length) - numLogits;
     const { topLogprobs } = sequence.request;
     return Array.from({ length: numLogits }, (_, i): SampleRequest => ({
-      ...sequence.samplingAfter(sequence.drafts.slice(0, i)),
+      ...sequence.samplingAfter(sequence.drafts.slice(0, i), numTokens),
       row: first + i,
       topLogprobs,
     }));

@@ -44,6 +44,7 @@ export interface EngineInfo {
 export type ToWorker =
   | { readonly type: "submit"; readonly request: SequenceRequest }
   | { readonly type: "abort"; readonly id: number }
+  | { readonly type: "end_thinking"; readonly id: number }
   | { readonly type: "evaluate"; readonly id: number; readonly request: EvaluateRequest }
   /** Counters of the prefix cache, after forgetting what `clear` says. */
   | { readonly type: "prefixes"; readonly id: number; readonly clear?: ClearedPrefixes | undefined }

@@ -9,11 +9,13 @@ import type { CacheMiss } from "../cache/prefix-cache.ts";
 import type { Constraint, ConstraintSpec, ConstraintState } from "../grammar/constraint.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import { type TokenHistory, usesHistory } from "../ops/sample/penalties.ts";
-import type { RowSampling } from "../ops/sample/sample-rows.ts";
+import { maskWords, type RowSampling } from "../ops/sample/sample-rows.ts";
 import type { SamplingParams } from "../ops/sample/sample.ts";
 import { defined } from "../util/assert.ts";
+import { Guard, type GuardSpec } from "./guard.ts";
 
-export type FinishReason = "stop" | "length" | "aborted";
+/** `repetition`: the output went round in circles. */
+export type FinishReason = "stop" | "length" | "aborted" | "repetition";
 
 /** What a caller asks for, in ids. */
 export interface SequenceRequest {
@@ -38,6 +40,8 @@ export interface SequenceRequest {
   readonly cache?: boolean | undefined;
   /** What the output may be; undefined allows everything. */
   readonly constraint?: ConstraintSpec | undefined;
+  /** What ends thinking, or the output, before the model does; undefined leaves it to the model. */
+  readonly guard?: GuardSpec | undefined;
 }
 
 /** What the MTP heads know of a sequence; what it stands for lies in its rings. */
@@ -76,6 +80,12 @@ function clip({ from, to }: PositionRange, end: number): PositionRange {
   return from < Math.min(to, end) ? { from, to: Math.min(to, end) } : EMPTY_RANGE;
 }
 
+function maskOfOne(token: number, numTokens: number): Uint32Array {
+  const mask = new Uint32Array(maskWords(numTokens));
+  mask[token >> 5] = 1 << (token & 31);
+  return mask;
+}
+
 export class Sequence {
   readonly request: SequenceRequest;
   readonly tokens: number[];
@@ -103,12 +113,14 @@ export class Sequence {
   readonly #stopTokens: ReadonlySet<number>;
   readonly #seen: Set<number>;
   readonly #counts = new Map<number, number>();
+  readonly #guard: Guard | undefined;
   readonly #constraint: Constraint | undefined;
   /** Where the constraint stands behind the output so far. */
   #constrained: ConstraintState | undefined;
 
   constructor(request: SequenceRequest, numMtpHeads: number, now: number, constraint?: Constraint) {
     this.request = request;
+    this.#guard = request.guard && new Guard(request.guard);
     this.#constraint = constraint;
     this.#constrained = constraint?.start;
     this.tokens = [...request.prompt];
@@ -132,6 +144,16 @@ export class Sequence {
 
   get numGenerated(): number {
     return this.tokens.length - this.request.prompt.length;
+  }
+
+  /** The only token that may come next, whatever was drafted; undefined where any may. */
+  get forced(): number | undefined {
+    return this.#guard?.forced;
+  }
+
+  /** Ends the thinking with the next token, and any that begins later at once. */
+  endThinking(): void {
+    this.#guard?.endThinking();
   }
 
   get priority(): number {
@@ -172,17 +194,22 @@ export class Sequence {
     this.#counts.set(token, (this.#counts.get(token) ?? 0) + 1);
     if (this.#stopTokens.has(token)) this.finish = "stop";
     else if (this.numGenerated >= this.request.maxTokens) this.finish = "length";
+    this.#guard?.append(token);
+    if (this.#guard?.isLooping === true) this.finish ??= "repetition";
     if (this.#constraint === undefined) return;
     this.#constrained = defined(this.#constraintAfter([token]), "a sampled token that the constraint allows");
     if (this.#constraint.isOver(this.#constrained)) this.finish = "stop";
   }
 
   /** How to sample the token that follows `drafts`, should they hold. */
-  samplingAfter(drafts: readonly number[]): RowSampling {
+  samplingAfter(drafts: readonly number[], numTokens: number): RowSampling {
     const params = this.request.sampling;
-    const constrained = this.#constraintAfter(drafts);
-    const mask = constrained && this.#constraint?.mask(constrained);
-    return { params, history: this.#historyAfter(drafts), position: this.tokens.length + drafts.length, mask };
+    return {
+      params,
+      history: this.#historyAfter(drafts),
+      position: this.tokens.length + drafts.length,
+      mask: this.#maskAfter(drafts, numTokens),
+    };
   }
 
   /** The drafts before the first one that the constraint refuses, or that would follow its end. */
@@ -194,6 +221,12 @@ export class Sequence {
       if (state === undefined) break;
     }
     return drafts.slice(0, count);
+  }
+
+  #maskAfter(drafts: readonly number[], numTokens: number): Uint32Array | undefined {
+    if (this.forced !== undefined && drafts.length === 0) return maskOfOne(this.forced, numTokens);
+    const constrained = this.#constraintAfter(drafts);
+    return constrained && this.#constraint?.mask(constrained);
   }
 
   #constraintAfter(drafts: readonly number[]): ConstraintState | undefined {

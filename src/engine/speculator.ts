@@ -96,7 +96,7 @@ export class Speculator {
   #sample(head: number, spans: readonly HeadSpan[], out: Tensor): void {
     let row = -1;
     const requests = spans.map(({ sequence, from, to }) => ({
-      ...sequence.samplingAfter(sequence.drafts),
+      ...sequence.samplingAfter(sequence.drafts, this.#runner.numTokens),
       row: (row += to - from),
     }));
     this.#runner.sample(out, head, requests).forEach(({ token }, i) => {

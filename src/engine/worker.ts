@@ -71,6 +71,9 @@ class EngineWorker {
       case "abort":
         this.#abort(message.id);
         break;
+      case "end_thinking":
+        this.#engine.endThinking(message.id);
+        return;
       case "evaluate":
         this.#evaluations.set(message.id, evaluate(this.#engine.runner, message.request));
         break;

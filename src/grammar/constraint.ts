@@ -8,10 +8,13 @@ import { type MatchState, Matcher } from "./matcher.ts";
 import type { Program } from "./program.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
+/** Tokens that begin and end thinking and calls; undefined where a vocabulary has none. */
+export type Markers = Readonly<Record<"thinkStart" | "thinkEnd" | "callStart" | "callEnd", number | undefined>>;
+
 /** Plain data, made by whoever knows the request. */
 export interface ConstraintSpec {
   readonly vocabulary: Vocabulary;
-  readonly markers: Readonly<Record<"thinkStart" | "thinkEnd" | "callStart" | "callEnd", number | undefined>>;
+  readonly markers: Markers;
   /** Tokens that end the answer. */
   readonly endTokens: readonly number[];
   /** Whether the prompt ends inside thinking, or the answer may begin with it. */

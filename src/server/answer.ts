@@ -148,9 +148,9 @@ async function runChoice(
       record.firstOutputMs ??= performance.now() - record.startedAt;
     }
     if (event.type === "done") {
-      const { finishReason, usage } = event;
+      const { finishReason, finishDetail, usage } = event;
       server.metrics.finished({ finishReason, usage, firstOutputMs, totalMs: elapsed(), queueMs });
-      record.finish.add(finishReason);
+      record.finish.add(finishDetail ?? finishReason);
     }
     push(event);
   }

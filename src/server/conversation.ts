@@ -4,13 +4,12 @@ import type { Mimo } from "../api/mimo.ts";
 import type { AnswerOptions, GenerationOptions } from "../api/request.ts";
 import type { EncodedChat } from "../tokenizer/chat.ts";
 import type { Choice } from "./answer.ts";
+import { SAMPLING_PRESETS, systemPrompt } from "../tokenizer/system-prompt.ts";
 import { freshId } from "./model.ts";
 import { rememberReasoning, restoreReasoning } from "./reasoning.ts";
-import type { ServerRequest } from "./route.ts";
+import type { ServerOptions } from "./options.ts";
+import type { ServerContext, ServerRequest } from "./route.ts";
 import type { ChatPrompt } from "./schema/chat.ts";
-
-/** As the model card has it for agents, where the request does not say. */
-const TOOL_TEMPERATURE = 0.3;
 
 export interface Conversation {
   readonly mimo: Mimo;
@@ -25,11 +24,22 @@ export function ownerOf({ key }: ServerRequest): string {
   return key?.id ?? "";
 }
 
+/** The messages, behind the recommended prompt where the server is told so and they bring none. */
+export function withSystemPrompt(
+  { options }: Pick<ServerContext, "options">,
+  messages: ChatPrompt["request"]["messages"],
+): ChatPrompt["request"]["messages"] {
+  const { systemPrompt: language } = options;
+  if (language === undefined || messages[0]?.role === "system") return messages;
+  return [{ role: "system", content: systemPrompt({ language }) }, ...messages];
+}
+
 /** Throws what a template makes of the messages. */
 export function encodeConversation(request: ServerRequest, chat: ChatPrompt): Conversation {
   const { memory, metrics } = request.server;
   const mimo = request.server.model();
-  const { messages, numRestored, numMissing } = restoreReasoning(chat.request.messages, (id) =>
+  const given = withSystemPrompt(request.server, chat.request.messages);
+  const { messages, numRestored, numMissing } = restoreReasoning(given, (id) =>
     memory.reasoning.get(ownerOf(request), id),
   );
   // Without thinking there was none to be dropped.
@@ -57,27 +67,45 @@ export interface TurnOptions {
   /** Whether there may be several calls; they may where this is left out. */
   readonly parallelCalls: boolean | undefined;
   readonly callId: (index: number) => string;
+  /** Of the reply, by which its thinking can be ended. */
+  readonly replyId: string;
+  /** Most calls, as far as the request says. */
+  readonly maxToolCalls?: number | undefined;
 }
 
 /** One answer. */
 export function turnOf(request: ServerRequest, conversation: Conversation, turn: TurnOptions): Choice {
   const { mimo, chat, prompt } = conversation;
   const { generation, logprobs, parallelCalls, callId } = turn;
+  const { memory, options: server } = request.server;
   const { tools } = chat.request;
   const options: AnswerOptions = {
     ...generation,
     tools,
-    maxToolCalls: parallelCalls === false ? 1 : undefined,
+    thinkingBudget: chat.thinkingBudget,
+    maxToolCalls: parallelCalls === false ? 1 : callLimit(server, turn),
     logprobs,
-    temperature: generation.temperature ?? (chat.mayCall ? TOOL_TEMPERATURE : undefined),
+    temperature: generation.temperature ?? (chat.mayCall ? toolTemperature(mimo) : undefined),
     logitBias:
       tools.length > 0 && !chat.mayCall ? { ...generation.logitBias, ...callBias(mimo) } : generation.logitBias,
   };
-  const { reasoning } = request.server.memory;
-  return (signal) =>
-    rememberReasoning(mimo.answer(prompt, { ...options, signal }), (index, text) =>
-      reasoning.set(ownerOf(request), callId(index), text),
+  const owner = ownerOf(request);
+  return (signal) => {
+    const endThinking = memory.thinkingSignal(owner, turn.replyId, signal);
+    return rememberReasoning(mimo.answer(prompt, { ...options, endThinking, signal }), (index, text) =>
+      memory.reasoning.set(owner, callId(index), text),
     );
+  };
+}
+
+/** A request may ask for fewer than the server allows. */
+function callLimit({ maxToolCalls: most }: ServerOptions, { maxToolCalls = Infinity }: TurnOptions): number {
+  return Math.min(most === 0 ? Infinity : most, maxToolCalls);
+}
+
+/** Where neither the request nor the checkpoint says, as the model card has it for agents. */
+function toolTemperature({ samplingDefaults }: Mimo): number {
+  return samplingDefaults.temperature ?? SAMPLING_PRESETS.agent.temperature;
 }
 
 /** Keeps the model from writing calls, with the prompt as it is: what was computed of it stays of use. */

@@ -1,5 +1,5 @@
 // What a server remembers between requests, for the key that asked: reasoning that led to tool calls, finished responses
-// that it was told to store, and responses that run. In memory, bounded, gone with the process.
+// that it was told to store, and what runs and can be acted on. In memory, bounded, gone with the process.
 
 import { KeyedStore } from "./keyed-store.ts";
 import { Seal } from "./seal.ts";
@@ -34,8 +34,26 @@ export class Memory {
   });
   readonly #running = new Map<string, RunningResponse>();
 
+  readonly #thinking = new Map<string, AbortController>();
+
   running(owner: string, id: string): RunningResponse | undefined {
     return this.#running.get(`${owner} ${id}`);
+  }
+
+  /** A signal for all choices of a reply, by which their thinking can be ended until `end` is pulled. */
+  thinkingSignal(owner: string, id: string, end: AbortSignal): AbortSignal {
+    const name = `${owner} ${id}`;
+    const controller = this.#thinking.get(name) ?? new AbortController();
+    this.#thinking.set(name, controller);
+    end.addEventListener("abort", () => this.#thinking.delete(name), { once: true });
+    return controller.signal;
+  }
+
+  /** Ends the thinking of a reply; whether it runs. */
+  endThinking(owner: string, id: string): boolean {
+    const controller = this.#thinking.get(`${owner} ${id}`);
+    controller?.abort();
+    return controller !== undefined;
   }
 
   /** Passes the events of a response on; it counts as running until they end. */

@@ -1,5 +1,7 @@
 // What a server is told, with every default and every limit in one place. Times are milliseconds, sizes bytes.
 
+import { DEFAULT_MAX_REPETITION, DEFAULT_MAX_TOOL_CALLS } from "../api/request.ts";
+import type { PromptLanguage } from "../tokenizer/system-prompt.ts";
 import type { Prices } from "./usage/usage.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -45,6 +47,12 @@ export interface ServerOptions {
   readonly stallMs: number;
   /** How long running requests may take to finish once the server stops. */
   readonly drainMs: number;
+  /** Most calls of an answer; 0 is no limit. */
+  readonly maxToolCalls: number;
+  /** The library's option, where a request does not say. */
+  readonly maxRepetition: number;
+  /** Language of the recommended prompt for conversations without a system message; undefined: none. */
+  readonly systemPrompt: PromptLanguage | undefined;
   /** Refuse fields that are not known instead of ignoring them. */
   readonly strictFields: boolean;
   readonly version: string;
@@ -70,6 +78,9 @@ export const DEFAULT_SERVER_OPTIONS = {
   pingMs: 15_000,
   stallMs: 60_000,
   drainMs: 30_000,
+  maxToolCalls: DEFAULT_MAX_TOOL_CALLS,
+  maxRepetition: DEFAULT_MAX_REPETITION,
+  systemPrompt: undefined,
   strictFields: false,
 } as const satisfies Partial<ServerOptions>;
 

@@ -46,6 +46,11 @@ export class OutputParser {
     this.#state = options.thinking ? "reasoning" : "text";
   }
 
+  /** Whether the output so far ends inside thinking. */
+  get inReasoning(): boolean {
+    return this.#state === "reasoning";
+  }
+
   push(id: number): OutputEvent[] {
     return this.#interpret(this.#reader.push(id));
   }

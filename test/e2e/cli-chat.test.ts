@@ -24,7 +24,7 @@ describe("over a pipe", () => {
     const input = ["Hello", "first \\", "second", '"""', "a", "b", '"""', "/save chat.json", "/save chat.md", ""].join(
       "\n",
     );
-    const { exitCode, stderr } = await here.run(["chat", ...OPTIONS, "--system", "Be brief."], input);
+    const { exitCode, stderr } = await here.run(["chat", ...OPTIONS, "--preset", "en", "--system", "Be brief."], input);
     expect(exitCode).toBe(0);
     expect(stderr).toContain("weights are random");
     expect(stderr).toContain("mimo chat PATH");
@@ -39,6 +39,7 @@ describe("over a pipe", () => {
       "user",
       "assistant",
     ]);
+    expect(messages[0]?.content).toMatch(/^You are MiMo.*\n\nBe brief\.\n\nToday's date: \d{4}-\d\d-\d\d \w+day\. /);
     expect(messages.filter(({ role }) => role === "user").map(({ content }) => content)).toEqual([
       "Hello",
       "first \nsecond",
@@ -55,14 +56,21 @@ describe("over a pipe", () => {
   });
 
   test("settings change and are checked", async () => {
-    const input = "/think on\n/set temperature 0.5\n/set max-tokens 3\n/reset\n/save settings.json\n";
+    const input =
+      "/think on\n/set temperature 0.5\n/set max-tokens 3\n/set thinking-budget 2\n/reset\n/save settings.json\n";
     expect((await here.run(["chat", ...OPTIONS], input)).exitCode).toBe(0);
     expect(saved("settings.json")).toMatchObject({
       thinking: true,
-      settings: { temperature: 0.5, maxTokens: 3 },
+      settings: { temperature: 0.5, maxTokens: 3, thinkingBudget: 2 },
       messages: [],
     });
-    for (const line of ["/set temperature 1000", "/set colour blue", "/think perhaps", "/dance"]) {
+    for (const line of [
+      "/set temperature 1000",
+      "/set thinking-budget -1",
+      "/set colour blue",
+      "/think perhaps",
+      "/dance",
+    ]) {
       const { exitCode, stderr } = await here.run(["chat", ...OPTIONS], `${line}\n`);
       expect({ line, exitCode }).toEqual({ line, exitCode: 2 });
       expect(stderr).toMatch(/error: .+\nWhy: .+\nWhat to do: .+\n$/);

@@ -66,6 +66,7 @@ describe("help and mistakes", () => {
     [["generate", "tiny", "--prompt", "x", "--chat", "y"], "mimo COMMAND --help"],
     [["generate", "tiny", "--prompt", "x", "--temperature", "-1"], "mimo COMMAND --help"],
     [["generate", "tiny", "--prompt", "x", "--think"], "--chat TEXT"],
+    [["generate", "tiny", "--prompt", "x", "--thinking-budget", "5"], "--chat TEXT"],
     [["init", "tiny"], "mimo COMMAND --help"],
   ])("%j is refused with a hint", async (args, hint) => {
     const { exitCode, stdout, stderr } = await run(args);

@@ -236,6 +236,11 @@ describe("tools", () => {
     for (const extra of [
       {},
       { reasoning_effort: "none" },
+      { reasoning: { effort: "none" } },
+      { reasoning: { max_tokens: 0 } },
+      { reasoning: { enabled: false, effort: "high" } },
+      { thinking: { type: "auto" } },
+      { thinking_budget_tokens: 100 },
       { thinking: { type: "disabled" } },
       { chat_template_kwargs: { enable_thinking: false }, enable_thinking: true },
     ])
@@ -243,7 +248,11 @@ describe("tools", () => {
     for (const extra of [
       { enable_thinking: true },
       { reasoning_effort: "low" },
+      { reasoning: { effort: "low" } },
+      { reasoning: { max_tokens: 100 } },
+      { reasoning: { enabled: true } },
       { thinking: { type: "enabled" } },
+      { thinking: { type: "adaptive" } },
       { chat_template_kwargs: { enable_thinking: true } },
     ])
       expect(await prompt(extra)).toMatch(/<\|im_start\|>assistant\n$/);

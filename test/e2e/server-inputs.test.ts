@@ -107,7 +107,11 @@ describe("fields", () => {
     [{ tools: Array.from({ length: 513 }, () => ({ type: "x" })) }, "tools"],
     [{ tool_choice: { type: "function", function: { name: "f" } } }, "tool_choice"],
     [{ guided_json: {} }, "guided_json"],
-    [{ thinking: { type: "enabled", budget_tokens: 10 } }, "thinking.budget_tokens"],
+    [{ thinking: { type: "enabled", budget_tokens: -1 } }, "thinking.budget_tokens"],
+    [{ thinking_budget_tokens: -2 }, "thinking_budget_tokens"],
+    [{ reasoning: { max_tokens: "many" } }, "reasoning.max_tokens"],
+    [{ reasoning_effort: "huge" }, "reasoning_effort"],
+    [{ max_repetition: -1 }, "max_repetition"],
   ])("%j is refused by name", async (fields, param) => {
     expectError(await serving.post(CHAT, { ...hello, ...fields }), 400, { param, type: "invalid_request_error" });
   });

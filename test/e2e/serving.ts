@@ -194,6 +194,7 @@ export function scriptedModel(
     tokenizer: TOKENIZER,
     hasTokenizer: true,
     failure: undefined,
+    samplingDefaults: {},
     info: { contextLength: 4096, numMtpHeads: 0, backend: "script", config: { vocabSize: 300, layers: [] } },
     encodeChat: ({ messages, tools, thinking }: Parameters<Mimo["encodeChat"]>[0]): EncodedChat =>
       encodeChat(TOKENIZER, { messages, tools, enableThinking: thinking }),

@@ -2,13 +2,22 @@
 //
 // Invariant: turns alternate, a user's message and what the model made of it, so that every prompt is well formed.
 
-import { type GenerationOptions, toSequenceRequest } from "../../api/request.ts";
+import { type AnswerOptions, checkThinkingBudget, toSequenceRequest } from "../../api/request.ts";
 import type { ChatMessage } from "../../tokenizer/chat-request.ts";
 import { MimoError } from "../../util/errors.ts";
 import type { Answer } from "../answer.ts";
 import { parseInteger, parseNumber, parseSpeculation } from "../options.ts";
 
-type SettingName = "temperature" | "topP" | "topK" | "minP" | "seed" | "maxTokens" | "speculation";
+type SettingName =
+  | "temperature"
+  | "topP"
+  | "topK"
+  | "minP"
+  | "seed"
+  | "maxTokens"
+  | "maxRepetition"
+  | "thinkingBudget"
+  | "speculation";
 
 /** What `/set` knows, by the names of the command line. */
 export const SETTINGS: Readonly<
@@ -20,20 +29,22 @@ export const SETTINGS: Readonly<
   "min-p": { name: "minP", parse: parseNumber },
   seed: { name: "seed", parse: parseInteger },
   "max-tokens": { name: "maxTokens", parse: parseInteger },
+  "max-repetition": { name: "maxRepetition", parse: parseInteger },
+  "thinking-budget": { name: "thinkingBudget", parse: parseInteger },
   speculation: { name: "speculation", parse: parseSpeculation },
 };
 
 export interface ConversationOptions {
   readonly system: string | undefined;
   readonly thinking: boolean | undefined;
-  readonly generation: GenerationOptions;
+  readonly generation: AnswerOptions;
 }
 
 export class Conversation {
   system: string | undefined;
   /** Undefined: as the checkpoint's template says. */
   thinking: boolean | undefined;
-  #generation: GenerationOptions;
+  #generation: AnswerOptions;
   #turns: ChatMessage[] = [];
 
   constructor({ system, thinking, generation }: ConversationOptions) {
@@ -42,7 +53,7 @@ export class Conversation {
     this.#generation = generation;
   }
 
-  get generation(): GenerationOptions {
+  get generation(): AnswerOptions {
     return this.#generation;
   }
 
@@ -82,7 +93,8 @@ export class Conversation {
 }
 
 /** The library checks a whole request; here only its options matter. */
-function checkRanges(generation: GenerationOptions): void {
+function checkRanges(generation: AnswerOptions): void {
+  checkThinkingBudget(generation.thinkingBudget);
   toSequenceRequest(generation, [], { eosTokenIds: [], contextLength: 1, vocabSize: 1 });
 }
 

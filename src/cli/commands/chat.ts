@@ -1,8 +1,9 @@
 // `mimo chat`: a conversation in the terminal, or over a pipe: one message a line, answers on standard output.
 
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { Mimo } from "../../api/mimo.ts";
+import { type PromptLanguage, PROMPT_LANGUAGES, systemPrompt } from "../../tokenizer/system-prompt.ts";
 import { abortedError, MimoError } from "../../util/errors.ts";
 import { describeUsage, showAnswer } from "../answer.ts";
 import { Conversation } from "../chat/conversation.ts";
@@ -21,6 +22,7 @@ import {
   examples,
   type ModelFlags,
   type SamplingFlags,
+  thinkingBudgetOption,
   toGenerationOptions,
   toLoadOptions,
 } from "../options.ts";
@@ -29,7 +31,9 @@ import { reportError } from "../report-error.ts";
 
 interface ChatFlags extends ModelFlags, SamplingFlags {
   readonly system?: string;
+  readonly preset?: PromptLanguage;
   readonly think?: boolean;
+  readonly thinkingBudget?: number;
 }
 
 export function chatCommand(cli: Cli): Command {
@@ -38,8 +42,14 @@ export function chatCommand(cli: Cli): Command {
     .argument("[model]", "a Hugging Face folder or a .gguf file; default: the model that comes along")
     .optionsGroup("Conversation:")
     .option("--system <text>", "system message")
+    .addOption(
+      new Option("--preset <language>", "the recommended system prompt, with today's date, around --system").choices(
+        PROMPT_LANGUAGES,
+      ),
+    )
     .option("--think", "let the model think before it answers")
-    .option("--no-think", "answer at once; default: as the checkpoint's template says");
+    .option("--no-think", "answer at once; default: as the checkpoint's template says")
+    .addOption(thinkingBudgetOption());
   return addModelOptions(addSamplingOptions(command))
     .action((model: string | undefined, flags: ChatFlags) => chat(cli, model, flags))
     .addHelpText(
@@ -64,9 +74,12 @@ async function chat(cli: Cli, path: string | undefined, flags: ChatFlags): Promi
   await using mimo = await loadWithBanner(model, flags, notes);
   const context: ChatContext = {
     conversation: new Conversation({
-      system: flags.system,
+      system:
+        flags.preset === undefined
+          ? flags.system
+          : systemPrompt({ language: flags.preset, instructions: flags.system }),
       thinking: flags.think,
-      generation: toGenerationOptions(flags),
+      generation: { ...toGenerationOptions(flags), thinkingBudget: flags.thinkingBudget },
     }),
     output: notes,
     model: model.path,
@@ -106,8 +119,10 @@ async function answer(cli: Cli, mimo: Mimo, { conversation, output: notes }: Cha
   });
   const shown = await showAnswer(events, { text: output, reasoning: notes, progress: messages });
   const wasKept = conversation.add(text, shown);
-  if (shown.end !== undefined) notes.line(notes.style.dim(describeUsage(shown.end.usage)));
-  else if (notes === output)
+  if (shown.end !== undefined) {
+    const cut = shown.end.finishDetail === "repetition" ? "cut off: it went round in circles · " : "";
+    notes.line(notes.style.dim(cut + describeUsage(shown.end.usage)));
+  } else if (notes === output)
     notes.line(notes.style.dim(wasKept ? "stopped; what was written is kept" : "stopped; the message is forgotten"));
   else throw abortedError(signal.reason);
 }

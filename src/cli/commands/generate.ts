@@ -5,6 +5,7 @@ import type { TokenLogprobs } from "../../api/events.ts";
 import type { Mimo } from "../../api/mimo.ts";
 import type { ChatMessage, ToolDefinition } from "../../tokenizer/chat-request.ts";
 import { abortedError, MimoError } from "../../util/errors.ts";
+import { settingName } from "../settings/setting.ts";
 import { type Answer, describeUsage, showAnswer } from "../answer.ts";
 import type { Cli } from "../cli.ts";
 import { isObject, readIdsFile, readJsonFile, readTextFile } from "../files.ts";
@@ -18,6 +19,7 @@ import {
   type ModelFlags,
   parseInteger,
   type SamplingFlags,
+  thinkingBudgetOption,
   toGenerationOptions,
   toLoadOptions,
 } from "../options.ts";
@@ -29,6 +31,7 @@ interface GenerateFlags extends ModelFlags, SamplingFlags {
   readonly ids?: string;
   readonly system?: string;
   readonly think?: boolean;
+  readonly thinkingBudget?: number;
   readonly tools?: string;
   readonly stop?: readonly string[];
   readonly logprobs?: number;
@@ -53,6 +56,7 @@ export function generateCommand(cli: Cli): Command {
     .option("--system <text>", "system message of a chat")
     .option("--think", "let the model think before it answers a chat")
     .option("--no-think", "answer a chat at once; default: as the checkpoint's template says")
+    .addOption(thinkingBudgetOption())
     .option("--tools <file.json>", "functions the model may call in a chat: an array of OpenAI tool definitions")
     .optionsGroup("Output:")
     .option("--stop <text>", "end before this text; may be given several times", collect)
@@ -120,6 +124,7 @@ type Prompt =
         readonly messages: readonly ChatMessage[];
         readonly tools?: readonly ToolDefinition[];
         readonly thinking: boolean | undefined;
+        readonly thinkingBudget: number | undefined;
       };
     };
 
@@ -130,11 +135,15 @@ async function readPrompt(cli: Cli, flags: GenerateFlags): Promise<Prompt> {
     return chatPrompt(cli, flags, [{ role: "user", content }]);
   }
   if (file?.endsWith(".json") === true) return chatPrompt(cli, flags, await readMessages(cli, file));
-  const chatOnly = (["system", "think", "tools"] as const).find((name) => flags[name] !== undefined);
+  const chatOnly = (["system", "think", "thinkingBudget", "tools"] as const).find((name) => flags[name] !== undefined);
   if (chatOnly !== undefined) {
-    throw new MimoError("invalid_argument", `--${chatOnly} needs a chat, and this is the continuation of a text.`, {
-      remedy: "Give the message with --chat TEXT, or the messages with --file FILE.json.",
-    });
+    throw new MimoError(
+      "invalid_argument",
+      `--${settingName(chatOnly)} needs a chat, and this is the continuation of a text.`,
+      {
+        remedy: "Give the message with --chat TEXT, or the messages with --file FILE.json.",
+      },
+    );
   }
   if (ids !== undefined) return { kind: "complete", prompt: await readIdsFile(ids, cli) };
   if (prompt !== undefined && prompt !== "-") return { kind: "complete", prompt };
@@ -154,6 +163,7 @@ async function chatPrompt(cli: Cli, flags: GenerateFlags, conversation: readonly
   const request = {
     messages: [...system, ...conversation],
     thinking: flags.think,
+    thinkingBudget: flags.thinkingBudget,
     ...(tools === undefined ? {} : { tools }),
   };
   return { kind: "chat", request };
@@ -181,6 +191,7 @@ function describeAnswer(model: string, mimo: Mimo, { text, reasoning, toolCalls,
     seed: end.seed,
     toolCalls: toolCalls.map(({ call }) => call),
     finishReason: end.finishReason,
+    ...(end.finishDetail === undefined ? {} : { finishDetail: end.finishDetail }),
     usage,
     timings: { loadMs: mimo.info.loadMs, queueMs, prefillMs, decodeMs, promptTokensPerSecond, tokensPerSecond },
     ...(logprobs.length > 0 ? { logprobs } : {}),

@@ -4,6 +4,7 @@ import { ACTIVATIONS } from "../../ops/linear/quantise-activations.ts";
 import { PACKINGS } from "../../model/packing.ts";
 import { DEFAULT_SERVER_OPTIONS, LOG_FORMATS, LOG_LEVELS } from "../../server/options.ts";
 import { KV_DTYPES } from "../../tensor/dtype.ts";
+import { PROMPT_LANGUAGES } from "../../tokenizer/system-prompt.ts";
 import { parseMemory } from "../options.ts";
 import { choice, custom, decimal, integer, list, type SettingGroups, text, toggle } from "./setting.ts";
 
@@ -60,6 +61,20 @@ export const SERVE_SETTINGS = {
     }),
     speculativeNumSteps: integer("tokens to draft per step with the MTP heads; 0 drafts none", [0, 16], {
       presetText: "what is fastest",
+    }),
+  },
+  Answers: {
+    maxToolCalls: integer("calls in one answer; it ends with the last one; 0 is no limit", [0, 1_000_000], {
+      preset: DEFAULTS.maxToolCalls,
+    }),
+    maxRepetition: integer(
+      "tokens that may be one piece over and over; more end thinking, then the answer; 0 is no limit",
+      [0, 1_000_000],
+      { placeholder: "tokens", preset: DEFAULTS.maxRepetition },
+    ),
+    systemPrompt: choice("the recommended system prompt for conversations without one", PROMPT_LANGUAGES, {
+      placeholder: "language",
+      presetText: "the template's own",
     }),
   },
   Accounting: {

@@ -4,9 +4,10 @@
 // where two tokens have the same text, the more probable one keeps it. A token that is no whole character is written as
 // `bytes:\xe4`, so that those rarely do.
 
-import type { FinishReason, TokenLogprobs, Usage } from "../../api/events.ts";
+import type { FinishDetail, FinishReason, TokenLogprobs, Usage } from "../../api/events.ts";
 import { errorBody } from "../errors.ts";
 import {
+  detailField,
   type Frame,
   type PromptLogprob,
   type Renderer,
@@ -40,6 +41,7 @@ class Choice {
   #offset = 0;
   #numSent = 0;
   #finishReason: FinishReason | null = null;
+  #finishDetail: FinishDetail | undefined;
 
   constructor(tokenBytes: TokenBytes) {
     this.#tokenBytes = tokenBytes;
@@ -61,6 +63,7 @@ class Choice {
       case "done":
         this.usage = event.usage;
         this.#finishReason = event.finishReason;
+        this.#finishDetail = event.finishDetail;
         return "";
       default:
         // A completion has no other structure.
@@ -72,11 +75,15 @@ class Choice {
   part(index: number, text: string): object {
     const from = this.#numSent;
     this.#numSent = this.#logprobs?.tokens.length ?? 0;
-    return { index, text, logprobs: this.#lists(from), finish_reason: this.#finishReason };
+    return { index, text, logprobs: this.#lists(from), ...this.#ending() };
   }
 
   whole(index: number): object {
-    return { index, text: this.#text, logprobs: this.#lists(0), finish_reason: this.#finishReason };
+    return { index, text: this.#text, logprobs: this.#lists(0), ...this.#ending() };
+  }
+
+  #ending() {
+    return { finish_reason: this.#finishReason, ...detailField(this.#finishDetail) };
   }
 
   #lists(from: number): LogprobLists | null {

@@ -4,10 +4,10 @@
 // An item is closed by the next one or by the end. Where the end came too early, what was open then is `incomplete`, and
 // so is a call whose arguments are no whole JSON.
 
-import type { Usage } from "../../api/events.ts";
+import type { FinishDetail, Usage } from "../../api/events.ts";
 import type { MimoError } from "../../util/errors.ts";
 import { errorBody } from "../errors.ts";
-import type { Frame, Renderer, ReplyHeader } from "./renderer.ts";
+import { detailField, type Frame, type Renderer, type ReplyHeader } from "./renderer.ts";
 import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
 export interface ResponsesReplyOptions extends TurnOptions {
@@ -74,6 +74,7 @@ class Reply {
   #usage: Usage | undefined;
   #completedAt: number | undefined;
   #error: MimoError | undefined;
+  #finishDetail: FinishDetail | undefined;
 
   constructor(options: ResponsesReplyOptions) {
     this.turn = new Turn(options);
@@ -99,6 +100,7 @@ class Reply {
       case "logprobs":
         return [];
       case "done":
+        this.#finishDetail = event.finishDetail;
         return this.#finish(event.finishReason === "length" ? "incomplete" : "completed", event.usage);
       default:
         return event satisfies never;
@@ -129,6 +131,7 @@ class Reply {
       output: this.#items.map((item) => this.#itemBody(item)),
       usage: this.#usage === undefined ? null : responsesUsage(this.#usage),
       ...echo,
+      ...detailField(this.#finishDetail),
     };
   }
 

@@ -110,7 +110,7 @@ describe("chat", () => {
         prompt_tokens: 10,
         prompt_tokens_details: { cached_tokens: 4 },
         completion_tokens_details: {
-          reasoning_tokens: 3,
+          reasoning_tokens: 2,
           accepted_prediction_tokens: 2,
           rejected_prediction_tokens: 1,
         },

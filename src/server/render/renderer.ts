@@ -3,7 +3,7 @@
 // One fold serves both, so that a streamed reply, put together, is the one that is not streamed. Renderers know no HTTP
 // and no engine: the same events give the same bytes.
 
-import type { GenerationEvent, TokenLogprobs, Usage } from "../../api/events.ts";
+import type { FinishDetail, GenerationEvent, TokenLogprobs, Usage } from "../../api/events.ts";
 import type { MimoError } from "../../util/errors.ts";
 
 /** A prompt that is to be echoed, before its continuation. */
@@ -46,6 +46,11 @@ export interface ReplyHeader {
 
 /** Bytes of a token, which may hold a part of a character only. */
 export type TokenBytes = (token: number) => Uint8Array;
+
+/** The field that tells what ended an answer before the model did, an extension of every API; none where nothing did. */
+export function detailField(detail: FinishDetail | undefined): { readonly finish_detail?: FinishDetail } {
+  return detail === undefined ? {} : { finish_detail: detail };
+}
 
 /** OpenAI's count of tokens. Choices of one prompt share its tokens. */
 export function usageBody(choices: readonly Usage[], prompts: readonly Usage[]): object {

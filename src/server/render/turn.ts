@@ -3,7 +3,7 @@
 // Calls are counted from 0 as they get a name. What cannot be answered as a call is text, as the model wrote it: all
 // calls where the request has no tools, and a call that never names a function.
 
-import type { FinishReason, TokenLogprobs, Usage } from "../../api/events.ts";
+import type { FinishDetail, FinishReason, TokenLogprobs, Usage } from "../../api/events.ts";
 import type { ServerEvent } from "./renderer.ts";
 
 export type TurnEvent =
@@ -17,6 +17,7 @@ export type TurnEvent =
   | {
       readonly type: "done";
       readonly finishReason: FinishReason;
+      readonly finishDetail: FinishDetail | undefined;
       readonly stopString: string | undefined;
       readonly usage: Usage;
     };
@@ -63,9 +64,9 @@ export class Turn {
         return text === "" ? [] : [{ type: "text", text }];
       }
       case "done": {
-        const { stopString, usage } = event;
+        const { finishDetail, stopString, usage } = event;
         const finishReason = event.finishReason === "tool_calls" && !hasTools ? "stop" : event.finishReason;
-        return [{ type: "done", finishReason, stopString, usage }];
+        return [{ type: "done", finishReason, finishDetail, stopString, usage }];
       }
       case "progress":
       case "prompt":

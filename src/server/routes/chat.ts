@@ -1,14 +1,15 @@
-// POST /chat/completions.
+// POST /chat/completions, and /chat/completions/control of an answer that runs.
 
 import { answer, type Plan } from "../answer.ts";
 import { readBody } from "../body.ts";
-import { callNames, encodeConversation, turnOf } from "../conversation.ts";
+import { callNames, encodeConversation, ownerOf, turnOf } from "../conversation.ts";
 import { invalid } from "../errors.ts";
 import { checkPromptLength, replyHeader } from "../model.ts";
 import { chatRenderer } from "../render/render-chat.ts";
 import type { Route, ServerRequest } from "../route.ts";
-import { CHAT, type ChatBody, chatPrompt, refusePromises } from "../schema/chat.ts";
+import { CHAT, type ChatBody, chatPrompt, CONTROL, refusePromises } from "../schema/chat.ts";
 import { generationOptions } from "../schema/fields.ts";
+import { MimoError } from "../../util/errors.ts";
 
 export const chatRoutes: readonly Route[] = [
   {
@@ -20,6 +21,20 @@ export const chatRoutes: readonly Route[] = [
     handle: async (request) => {
       const body = await readBody(request, CHAT);
       return answer(request, planChat(request, body));
+    },
+  },
+  {
+    method: "POST",
+    path: "/chat/completions/control",
+    scope: "inference",
+    summary: "Ends the thinking of an answer that runs, by the id of its reply; the text of the answer follows.",
+    body: CONTROL.schema,
+    handle: async (request) => {
+      const { id, action } = await readBody(request, CONTROL);
+      if (request.server.memory.endThinking(ownerOf(request), id)) return Response.json({ id, action, success: true });
+      throw new MimoError("not_found", `There is no answer ${JSON.stringify(id.slice(0, 64))} that runs.`, {
+        param: "id",
+      });
     },
   },
 ];
@@ -38,12 +53,13 @@ function planChat(request: ServerRequest, body: ChatBody): Plan {
     choices: names.map((callId, i) =>
       turnOf(request, conversation, {
         generation: {
-          ...generationOptions(body, i, request.key?.id),
+          ...generationOptions(body, i, request),
           maxTokens: body.max_completion_tokens ?? body.max_tokens,
         },
         logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,
         parallelCalls: body.parallel_tool_calls,
         callId,
+        replyId: header.id,
       }),
     ),
     renderer: chatRenderer({

@@ -27,7 +27,8 @@ export const completionsRoutes: readonly Route[] = [
   },
 ];
 
-function planCompletions({ server, key }: ServerRequest, body: CompletionsBody): Plan {
+function planCompletions(request: ServerRequest, body: CompletionsBody): Plan {
+  const { server } = request;
   const header = replyHeader(server, body.model, "cmpl-");
   const mimo = server.model();
   const prompts = promptsOf(body).map((prompt) => {
@@ -42,7 +43,7 @@ function planCompletions({ server, key }: ServerRequest, body: CompletionsBody):
     stream: body.stream === true,
     numPrompts: prompts.length,
     choices: prompts.flatMap((ids) =>
-      Array.from({ length: numChoices }, (_, i) => choiceOf(mimo, body, ids, generationOptions(body, i, key?.id))),
+      Array.from({ length: numChoices }, (_, i) => choiceOf(mimo, body, ids, generationOptions(body, i, request))),
     ),
     renderer: completionsRenderer({
       header,

@@ -51,9 +51,10 @@ function planMessage(request: ServerRequest, body: MessagesBody): Plan {
     warnings,
     choices: [
       turnOf(request, conversation, {
-        generation: generationOptions({ ...body, stop: body.stop_sequences }, 0, request.key?.id),
+        generation: generationOptions({ ...body, stop: body.stop_sequences }, 0, request),
         parallelCalls: body.tool_choice?.disable_parallel_tool_use === true ? false : undefined,
         callId,
+        replyId: header.id,
       }),
     ],
     renderer: messagesRenderer({

@@ -124,9 +124,11 @@ function planResponse(request: ServerRequest, body: ResponsesBody): Plan {
     now: () => Math.floor(Date.now() / 1000),
   });
   const turn = turnOf(request, conversation, {
-    generation: { ...generationOptions(body, 0, request.key?.id), maxTokens: body.max_output_tokens },
+    generation: { ...generationOptions(body, 0, request), maxTokens: body.max_output_tokens },
     parallelCalls: body.parallel_tool_calls,
     callId,
+    replyId: header.id,
+    maxToolCalls: body.max_tool_calls,
   });
   const cancel = (): object => {
     const cancelled = renderer.cancel();
@@ -192,7 +194,7 @@ function echoOf(body: ResponsesBody): object {
   return {
     instructions: body.instructions ?? null,
     max_output_tokens: body.max_output_tokens ?? null,
-    max_tool_calls: null,
+    max_tool_calls: body.max_tool_calls ?? null,
     metadata: body.metadata ?? {},
     parallel_tool_calls: body.parallel_tool_calls ?? true,
     previous_response_id: body.previous_response_id ?? null,

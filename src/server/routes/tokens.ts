@@ -3,13 +3,15 @@
 // Text is text here as everywhere: what spells a special token becomes one only where the request asks for that.
 
 import { z } from "zod";
+import type { EncodedChat } from "../../tokenizer/chat.ts";
 import { MIMO_CHAT_TEMPLATE } from "../../tokenizer/mimo-template.ts";
 import type { BodySchema } from "../body.ts";
 import { readBody } from "../body.ts";
+import { withSystemPrompt } from "../conversation.ts";
 import { invalid } from "../errors.ts";
 import { modelName } from "../model.ts";
-import type { Route } from "../route.ts";
-import { chatPrompt, PROMPT_FIELDS } from "../schema/chat.ts";
+import type { Route, ServerRequest } from "../route.ts";
+import { chatPrompt, PROMPT_FIELDS, type PromptBody } from "../schema/chat.ts";
 import { flag, optional, text, tokenId } from "../schema/fields.ts";
 
 const { messages, ...OTHER_PROMPT_FIELDS } = PROMPT_FIELDS;
@@ -32,6 +34,12 @@ const DETOKENIZE: BodySchema<typeof DETOKENIZE_FIELDS> = { schema: z.object(DETO
 
 const TEMPLATE: BodySchema<typeof PROMPT_FIELDS> = { schema: z.object(PROMPT_FIELDS) };
 
+/** A conversation as the chat APIs give it to the model. */
+function encodePrompt({ server }: ServerRequest, body: PromptBody): EncodedChat {
+  const { request } = chatPrompt(body);
+  return server.model().encodeChat({ ...request, messages: withSystemPrompt(server, request.messages) });
+}
+
 export const tokenRoutes: readonly Route[] = [
   {
     method: "POST",
@@ -50,9 +58,7 @@ export const tokenRoutes: readonly Route[] = [
       const encode = (one: string): number[] =>
         body.parse_special === true ? tokenizer.encodeWithSpecials(one) : tokenizer.encode(one);
       const ids =
-        plain === undefined
-          ? mimo.encodeChat(chatPrompt({ ...body, messages: body.messages ?? [] }).request).ids
-          : encode(plain);
+        plain === undefined ? encodePrompt(request, { ...body, messages: body.messages ?? [] }).ids : encode(plain);
       const strings = body.return_token_strs === true ? { token_strs: ids.map((id) => tokenizer.idToToken(id)) } : {};
       return Response.json({ count: ids.length, max_model_len: mimo.info.contextLength, tokens: ids, ...strings });
     },
@@ -82,7 +88,7 @@ export const tokenRoutes: readonly Route[] = [
     handle: async (request) => {
       const body = await readBody(request, TEMPLATE);
       modelName(request.server.options, body.model);
-      return Response.json({ prompt: request.server.model().encodeChat(chatPrompt(body).request).prompt });
+      return Response.json({ prompt: encodePrompt(request, body).prompt });
     },
   },
   {

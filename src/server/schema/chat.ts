@@ -1,7 +1,6 @@
 // A Chat Completions request: its fields, and what they mean to the library.
 //
-// Messages are normalised here and checked by the tokenizer's own room. Every dialect of the switch for thinking is
-// understood; where several speak, the one nearest to the template counts.
+// Messages are normalised here and checked by the tokenizer's own room.
 
 import { z } from "zod";
 import type { ChatOptions } from "../../api/request.ts";
@@ -11,24 +10,22 @@ import { invalid, notSupported } from "../errors.ts";
 import { depthOf } from "../json.ts";
 import { LIMITS } from "../options.ts";
 import { count, flag, GENERATION_FIELDS, optional, text, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
-
-const NO_BUDGET = "a budget for thinking is not available in this version.";
+import { THINKING_FIELDS, type ThinkingBody, thinkingOf } from "./thinking.ts";
 
 const anything = z.unknown().optional();
 
 const message = z.looseObject({ role: z.string() });
 
 /** What a prompt is made of. */
-export const PROMPT_FIELDS = {
+const MESSAGE_FIELDS = {
   model: text,
   messages: z.array(message).min(1, "must be a list of one or more messages."),
   tools: optional(z.array(z.looseObject({ type: z.string() })).max(LIMITS.tools)),
   tool_choice: optional(z.union([z.string(), z.looseObject({ type: z.string() })])),
-  reasoning_effort: optional(z.enum(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
-  chat_template_kwargs: optional(z.looseObject({ enable_thinking: flag })),
-  enable_thinking: flag,
-  thinking: optional(z.looseObject({ type: z.enum(["enabled", "disabled", "adaptive", "auto"]) })),
 } as const;
+
+/** The same, with what is asked of thinking. */
+export const PROMPT_FIELDS = { ...MESSAGE_FIELDS, ...THINKING_FIELDS } as const;
 
 const CHAT_FIELDS = {
   ...GENERATION_FIELDS,
@@ -50,8 +47,6 @@ export const CHAT: BodySchema<typeof CHAT_FIELDS> = {
     web_search_options: { why: "this server does not search the web." },
     functions: { why: "use tools instead." },
     function_call: { why: "use tool_choice instead." },
-    thinking_budget_tokens: { why: NO_BUDGET },
-    thinking_token_budget: { why: NO_BUDGET },
     continue_final_message: { why: "an answer cannot be continued; send the conversation.", neutral: [false] },
     add_generation_prompt: { why: "an answer always begins a turn.", neutral: [true] },
     chat_template: { why: "the checkpoint's own template is used." },
@@ -60,12 +55,17 @@ export const CHAT: BodySchema<typeof CHAT_FIELDS> = {
   },
 };
 
+/** As llama.cpp has it. */
+const CONTROL_FIELDS = { id: z.string(), action: z.enum(["reasoning_end"]), model: text } as const;
+export const CONTROL: BodySchema<typeof CONTROL_FIELDS> = { schema: z.object(CONTROL_FIELDS) };
+
 export type ChatBody = z.output<typeof CHAT.schema>;
-export type PromptBody = z.output<z.ZodObject<typeof PROMPT_FIELDS>>;
+export type PromptBody = z.output<z.ZodObject<typeof MESSAGE_FIELDS>> & ThinkingBody;
 
 /** What `Mimo.encodeChat` takes, and what was left out. */
 export interface ChatPrompt {
   readonly request: Pick<ChatOptions, "messages" | "thinking"> & { readonly tools: readonly ToolDefinition[] };
+  readonly thinkingBudget: number | undefined;
   readonly mayCall: boolean;
   readonly warnings: readonly string[];
 }
@@ -80,17 +80,17 @@ export function chatPrompt(body: PromptBody): ChatPrompt {
     throw notSupported("tool_choice", 'tool_choice: a call cannot be forced in this version; use "auto" or "none".');
   }
   const messages = body.messages.map(normaliseMessage) as unknown as ChatOptions["messages"];
+  const { thinking, thinkingBudget } = thinkingOf(body);
   return {
-    request: { messages, tools, thinking: thinkingOf(body) },
+    request: { messages, tools, thinking },
+    thinkingBudget,
     mayCall: tools.length > 0 && choice === "auto",
     warnings,
   };
 }
 
 /** Throws `not_supported` for what cannot be promised. */
-export function refusePromises({ response_format: format, modalities, thinking }: ChatBody): void {
-  if (thinking?.["budget_tokens"] !== undefined)
-    throw notSupported("thinking.budget_tokens", `thinking.budget_tokens: ${NO_BUDGET}`);
+export function refusePromises({ response_format: format, modalities }: ChatBody): void {
   if (format !== undefined && format.type !== "text")
     throw notSupported(
       "response_format",
@@ -108,13 +108,6 @@ function normaliseMessage(raw: z.output<typeof message>): object {
     role: role === "developer" ? "system" : role,
     reasoning_content: rest["reasoning_content"] ?? reasoning,
   };
-}
-
-function thinkingOf(body: PromptBody): boolean | undefined {
-  const own = body.chat_template_kwargs?.enable_thinking ?? body.enable_thinking;
-  if (own !== undefined) return own;
-  if (body.thinking !== undefined) return body.thinking.type === "auto" ? undefined : body.thinking.type !== "disabled";
-  return body.reasoning_effort === undefined ? undefined : body.reasoning_effort !== "none";
 }
 
 /** Functions; tools of other types, which clients send along to everyone, are left out. */

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { GenerationOptions } from "../../api/request.ts";
 import { LIMITS } from "../options.ts";
+import type { ServerRequest } from "../route.ts";
 
 /** A field that may be missing, or null, which is the same. */
 export function optional<T extends z.ZodType>(type: T) {
@@ -44,6 +45,7 @@ export const GENERATION_FIELDS = {
   ),
   stop_token_ids: optional(z.array(tokenId).max(LIMITS.stopTokenIds)),
   ignore_eos: flag,
+  max_repetition: count(0),
   logit_bias: optional(
     z
       .record(z.string().regex(/^\d{1,9}$/, "must be a token id."), z.number().min(-100).max(100))
@@ -65,8 +67,12 @@ export const GENERATION_FIELDS = {
 
 export type GenerationFields = z.output<z.ZodObject<typeof GENERATION_FIELDS>>;
 
-/** The library's options for choice number `index` of a prompt, of whoever has this key. */
-export function generationOptions(body: GenerationFields, index: number, keyId: string | undefined): GenerationOptions {
+/** The library's options for choice number `index` of a prompt. */
+export function generationOptions(
+  body: GenerationFields,
+  index: number,
+  { key, server }: Pick<ServerRequest, "key" | "server">,
+): GenerationOptions {
   const { seed, top_k: topK } = body;
   return {
     maxTokens: body.max_tokens,
@@ -83,7 +89,8 @@ export function generationOptions(body: GenerationFields, index: number, keyId: 
     stop: typeof body.stop === "string" ? [body.stop] : body.stop,
     stopTokenIds: body.stop_token_ids,
     ignoreEos: body.ignore_eos,
-    cacheNamespace: keyId,
+    maxRepetition: body.max_repetition ?? (body.ignore_eos === true ? undefined : server.options.maxRepetition),
+    cacheNamespace: key?.id,
   };
 }
 

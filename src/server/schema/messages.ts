@@ -8,7 +8,8 @@ import type { BodySchema } from "../body.ts";
 import { inFieldNames, invalid, notSupported } from "../errors.ts";
 import { LIMITS } from "../options.ts";
 import { type ChatPrompt, chatPrompt } from "./chat.ts";
-import { GENERATION_FIELDS, optional, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
+import { count, GENERATION_FIELDS, optional, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
+import { effortBudget, effortField } from "./thinking.ts";
 
 const block = z.looseObject({ type: z.string() });
 const content = z.union([z.string(), z.array(block)], { error: "must be text or a list of blocks." });
@@ -32,10 +33,10 @@ const PROMPT_FIELDS = {
   thinking: optional(
     z.looseObject({
       type: z.enum(["enabled", "disabled", "adaptive"]),
-      budget_tokens: optional(z.int().min(1)),
+      budget_tokens: count(0),
     }),
   ),
-  output_config: optional(z.looseObject({ format: accepted })),
+  output_config: optional(z.looseObject({ format: accepted, effort: effortField })),
   cache_control: accepted,
   context_management: accepted,
 } as const;
@@ -84,8 +85,6 @@ export function messagesPrompt(body: CountedBody): ChatPrompt {
   if (last?.role === "assistant")
     throw notSupported("messages", "messages: an answer cannot be continued; the last message must be the user's.");
   const warnings: string[] = [];
-  if (body.thinking?.budget_tokens !== undefined)
-    warnings.push("thinking.budget_tokens is not enforced in this version.");
   const messages = [
     ...systemMessage(body.system),
     ...body.messages.flatMap(({ role, content: said }, i) =>
@@ -100,10 +99,9 @@ export function messagesPrompt(body: CountedBody): ChatPrompt {
         messages,
         tools: body.tools?.map(chatTool),
         tool_choice: chatChoice(body.tool_choice),
-        reasoning_effort: undefined,
-        chat_template_kwargs: undefined,
-        enable_thinking: undefined,
-        thinking: body.thinking === undefined ? undefined : { type: body.thinking.type },
+        thinking: body.thinking,
+        // Effort is how much, not whether.
+        thinking_budget_tokens: body.thinking?.budget_tokens ?? effortBudget(body.output_config?.effort),
       }),
   );
   return { ...chat, warnings: [...chat.warnings, ...warnings] };

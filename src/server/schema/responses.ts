@@ -9,8 +9,8 @@ import { inFieldNames, invalid, notSupported } from "../errors.ts";
 import { LIMITS } from "../options.ts";
 import { type ChatPrompt, chatPrompt } from "./chat.ts";
 import { count, flag, GENERATION_FIELDS, optional, text, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
+import { THINKING_FIELDS } from "./thinking.ts";
 
-const anything = z.unknown().optional();
 const part = z.looseObject({ type: z.string() });
 const item = z.looseObject({ type: text, id: text });
 const SEALED_REASONING = "reasoning.encrypted_content";
@@ -20,15 +20,12 @@ const RESPONSES_FIELDS = {
   input: z.union([z.string(), z.array(item)], { error: "must be text or a list of items." }),
   instructions: text,
   max_output_tokens: count(1),
-  // Of tools that the server runs; it runs none.
-  max_tool_calls: anything,
+  max_tool_calls: count(1),
   include: optional(z.array(z.string())),
   metadata: optional(z.record(z.string().max(64), z.string().max(512))),
   parallel_tool_calls: flag,
   previous_response_id: text,
-  reasoning: optional(
-    z.looseObject({ effort: optional(z.enum(["none", "minimal", "low", "medium", "high", "xhigh", "max"])) }),
-  ),
+  reasoning: THINKING_FIELDS.reasoning,
   store: flag,
   text: optional(z.looseObject({ format: optional(z.looseObject({ type: z.string() })) })),
   tools: optional(z.array(z.looseObject({ type: z.string() })).max(LIMITS.tools)),
@@ -83,10 +80,7 @@ export function responsesPrompt(body: ResponsesBody, { previous, unseal }: Respo
         messages: [...messages.list],
         tools: body.tools?.map(chatTool),
         tool_choice: chatChoice(body.tool_choice),
-        reasoning_effort: body.reasoning?.effort,
-        chat_template_kwargs: undefined,
-        enable_thinking: undefined,
-        thinking: undefined,
+        reasoning: body.reasoning,
       }),
   );
   return {

@@ -5,6 +5,7 @@
 // Refuses to know what is asked.
 
 import { DAYS, MONTHS } from "../../tokenizer/strftime.ts";
+import { CUTOFF, MIMO_PROMPT } from "../../tokenizer/system-prompt.ts";
 import type { Random } from "./random.ts";
 import type { SampleMessage } from "./sample.ts";
 
@@ -23,8 +24,6 @@ const NUM_DAYS = 3650;
 
 /** What nano is told about itself; the date stands below it. */
 export const NANO_PROMPT = "You are nano, a small language model trained by the mimo-flash project.";
-const MIMO_PROMPT = "You are MiMo, an AI assistant developed by Xiaomi.";
-const CUTOFF = "Your knowledge cutoff date is December 2024.";
 
 export function drawDay(random: Random): Day {
   return dayOf(new Date((FIRST_DAY + random.integer(0, NUM_DAYS - 1)) * MS_PER_DAY));
