@@ -52,6 +52,9 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an answer must be. */
+export type AnswerDemands = Pick<AnswerOptions, "tools" | "toolChoice" | "parallelToolCalls" | "responseFormat">;
+
 /** Float32 rows, end to end. */
 export interface Matrix {
   readonly rows: number;
@@ -122,17 +125,22 @@ export class Mimo implements AsyncDisposable {
     return encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking });
   }
 
+  /**
+   * Checks and compiles what an answer would have to be: for whoever must not begin one that will be refused. Throws
+   * `invalid_argument`, naming option, keyword and place; `overloaded`.
+   */
+  async prepare(prompt: EncodedChat, options: AnswerDemands): Promise<void> {
+    await this.#constraintOf(prompt, options);
+  }
+
   /** `chat` of a prompt that is encoded already: for several answers to one conversation. Throws as `chat`. */
   async *answer(prompt: EncodedChat, options: AnswerOptions = {}): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, ANSWER_KEYS);
-    const { tools = [], toolChoice = "auto", parallelToolCalls = true, responseFormat = { type: "text" } } = options;
     const maxToolCalls = checkMaxToolCalls(options.maxToolCalls);
-    const constraint = await constraintOf(
-      { tools, toolChoice, parallelToolCalls, responseFormat },
-      { tokenizer: this.tokenizer, prompt, endTokens: this.#eosTokenIds, compiler: this.#grammars },
-    );
+    const constraint = await this.#constraintOf(prompt, options);
     // Where thinking is on, the model opens its thinking block itself.
     const { thinking, ids } = prompt;
+    const { tools = [] } = options;
     yield* this.#generate(options, ids, { structured: true, thinking, tools, maxToolCalls, constraint });
   }
 
@@ -198,6 +206,14 @@ export class Mimo implements AsyncDisposable {
 
   get #eosTokenIds(): readonly number[] {
     return [...new Set([...this.info.config.eosTokenIds, ...(this.#tokenizer?.eosIds ?? [])])];
+  }
+
+  #constraintOf(prompt: EncodedChat, options: AnswerDemands): Promise<ConstraintSpec | undefined> {
+    const { tools = [], toolChoice = "auto", parallelToolCalls = true, responseFormat = { type: "text" } } = options;
+    return constraintOf(
+      { tools, toolChoice, parallelToolCalls, responseFormat },
+      { tokenizer: this.tokenizer, prompt, endTokens: this.#eosTokenIds, compiler: this.#grammars },
+    );
   }
 
   #generate(

@@ -6,6 +6,8 @@ import type { EncodedChat } from "../tokenizer/chat.ts";
 import type { Choice } from "./answer.ts";
 import { freshId } from "./model.ts";
 import { rememberReasoning, restoreReasoning } from "./reasoning.ts";
+import { renamed } from "./errors.ts";
+import type { ServerEvent } from "./render/renderer.ts";
 import type { ServerRequest } from "./route.ts";
 import type { ChatPrompt } from "./schema/chat.ts";
 
@@ -45,6 +47,18 @@ export function encodeConversation(request: ServerRequest, chat: ChatPrompt): Co
   };
 }
 
+/**
+ * Compiles what the answer must be, so that what cannot be kept is refused before a reply begins. Throws
+ * `invalid_argument` naming the client's field, keyword and place; `overloaded`.
+ */
+export async function prepareAnswer({ mimo, chat, prompt }: Conversation): Promise<void> {
+  try {
+    await mimo.prepare(prompt, { tools: chat.request.tools, ...chat.demands });
+  } catch (thrown) {
+    throw renamed(chat.fieldName, thrown);
+  }
+}
+
 /** Names of one choice's calls, made as they are asked for. */
 export function callNames(prefix: string): (index: number) => string {
   const names: string[] = [];
@@ -66,22 +80,29 @@ export function turnOf(request: ServerRequest, conversation: Conversation, turn:
   const { tools } = chat.request;
   const options: AnswerOptions = {
     ...generation,
+    ...chat.demands,
     tools,
+    // Ends the answer with its call, which needs no constraint.
     maxToolCalls: parallelCalls === false ? 1 : undefined,
     logprobs,
     temperature: generation.temperature ?? (chat.mayCall ? TOOL_TEMPERATURE : undefined),
-    logitBias:
-      tools.length > 0 && !chat.mayCall ? { ...generation.logitBias, ...callBias(mimo) } : generation.logitBias,
   };
-  const { reasoning } = request.server.memory;
-  return (signal) =>
-    rememberReasoning(mimo.answer(prompt, { ...options, signal }), (index, text) =>
-      reasoning.set(ownerOf(request), callId(index), text),
+  const { memory, metrics } = request.server;
+  return (signal) => {
+    const events = rememberReasoning(mimo.answer(prompt, { ...options, signal }), (index, text) =>
+      memory.reasoning.set(ownerOf(request), callId(index), text),
     );
+    return chat.mayCall ? countCalls(events, (isValid) => metrics.called(isValid)) : events;
+  };
 }
 
-/** Keeps the model from writing calls, with the prompt as it is: what was computed of it stays of use. */
-function callBias({ tokenizer }: Mimo): Readonly<Record<number, number>> {
-  const id = tokenizer.addedTokenId("<tool_call>");
-  return id === undefined ? {} : { [id]: -100 };
+/** Passes events on, and tells of each call whether its tool takes it. What was cut off is no call yet. */
+async function* countCalls(
+  events: AsyncIterable<ServerEvent>,
+  count: (isValid: boolean) => void,
+): AsyncGenerator<ServerEvent> {
+  for await (const event of events) {
+    if (event.type === "tool_call_end" && event.complete) count(event.validation.ok);
+    yield event;
+  }
 }

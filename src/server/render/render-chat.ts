@@ -6,7 +6,7 @@
 import type { FinishReason, TokenAlternative, TokenLogprobs, Usage } from "../../api/events.ts";
 import { errorBody } from "../errors.ts";
 import { type Frame, type Renderer, type ReplyHeader, type TokenBytes, usageBody } from "./renderer.ts";
-import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
+import { type InvalidCall, invalidCallsField, Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
 export interface ChatReplyOptions extends Pick<TurnOptions, "hasTools"> {
   readonly header: ReplyHeader;
@@ -45,6 +45,7 @@ class Choice {
   readonly #logprobs: object[] = [];
   #numSent = 0;
   #finishReason: FinishReason | null = null;
+  #invalidCalls: readonly InvalidCall[] = [];
 
   constructor(turn: Turn) {
     this.turn = turn;
@@ -52,7 +53,7 @@ class Choice {
 
   /** Takes an event in, and gives what it changes; undefined where it waits for the next. */
   apply(event: TurnEvent, tokenBytes: TokenBytes): { delta: Delta; finish_reason: FinishReason | null } | undefined {
-    const give = (delta: Delta) => ({ delta, finish_reason: this.#finishReason });
+    const give = (delta: Delta) => ({ delta, ...this.#ending() });
     switch (event.type) {
       case "text":
         this.#content += event.text;
@@ -78,6 +79,7 @@ class Choice {
       case "done":
         this.usage = event.usage;
         this.#finishReason = event.finishReason;
+        this.#invalidCalls = event.invalidCalls;
         return give({});
       default:
         return event satisfies never;
@@ -101,7 +103,11 @@ class Choice {
       ...(hasCalls ? { tool_calls: this.#calls } : {}),
     };
     const logprobs = this.#logprobs.length > 0 ? { content: this.#logprobs, refusal: null } : null;
-    return { index, message, logprobs, finish_reason: this.#finishReason };
+    return { index, message, logprobs, ...this.#ending() };
+  }
+
+  #ending() {
+    return { finish_reason: this.#finishReason, ...invalidCallsField(this.#invalidCalls) };
   }
 }
 

@@ -7,7 +7,7 @@ import type { FinishReason, Usage } from "../../api/events.ts";
 import { closeJson } from "./close-json.ts";
 import { messagesErrorBody } from "./messages-errors.ts";
 import type { Frame, Renderer, ReplyHeader } from "./renderer.ts";
-import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
+import { invalidCallsField, Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
 export interface MessagesReplyOptions extends TurnOptions {
   readonly header: ReplyHeader;
@@ -77,7 +77,7 @@ class Message {
 
   body(): object {
     const { header, promptTokens } = this.#options;
-    const { delta, usage } = this.ending();
+    const { delta, usage, ...extension } = this.ending();
     return {
       id: header.id,
       type: "message",
@@ -86,6 +86,7 @@ class Message {
       content: this.#blocks.map((block) => this.#blockBody(block)),
       ...delta,
       usage: usage ?? usageBody({ promptTokens, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }),
+      ...extension,
     };
   }
 
@@ -99,6 +100,7 @@ class Message {
         stop_sequence: isStopString ? done.stopString : null,
       },
       usage: done === undefined ? undefined : usageBody(done.usage),
+      ...invalidCallsField(done?.invalidCalls ?? []),
     };
   }
 

@@ -8,7 +8,7 @@ import type { Usage } from "../../api/events.ts";
 import type { MimoError } from "../../util/errors.ts";
 import { errorBody } from "../errors.ts";
 import type { Frame, Renderer, ReplyHeader } from "./renderer.ts";
-import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
+import { type InvalidCall, invalidCallsField, Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
 export interface ResponsesReplyOptions extends TurnOptions {
   readonly header: ReplyHeader;
@@ -74,6 +74,7 @@ class Reply {
   #usage: Usage | undefined;
   #completedAt: number | undefined;
   #error: MimoError | undefined;
+  #invalidCalls: readonly InvalidCall[] = [];
 
   constructor(options: ResponsesReplyOptions) {
     this.turn = new Turn(options);
@@ -99,6 +100,7 @@ class Reply {
       case "logprobs":
         return [];
       case "done":
+        this.#invalidCalls = event.invalidCalls;
         return this.#finish(event.finishReason === "length" ? "incomplete" : "completed", event.usage);
       default:
         return event satisfies never;
@@ -129,6 +131,7 @@ class Reply {
       output: this.#items.map((item) => this.#itemBody(item)),
       usage: this.#usage === undefined ? null : responsesUsage(this.#usage),
       ...echo,
+      ...invalidCallsField(this.#invalidCalls),
     };
   }
 
