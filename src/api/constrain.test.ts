@@ -251,7 +251,8 @@ describe("refused before anything runs", () => {
   ])("%s", async (_, options, param) => {
     const refusal = { code: "invalid_argument", param };
     await expect(mimo.generate({ ...ASK, ...options } as ChatOptions)).rejects.toMatchObject(refusal);
-    const prompt = mimo.encodeChat(ASK);
-    await expect(mimo.prepare(prompt, options as AnswerDemands)).rejects.toMatchObject(refusal);
+    const prepare = async (demands: AnswerDemands): Promise<void> =>
+      mimo.prepare(mimo.encodeChat({ ...ASK, tools: demands.tools }), demands);
+    await expect(prepare(options as AnswerDemands)).rejects.toMatchObject(refusal);
   });
 });

@@ -40,12 +40,12 @@ function write(constraints: Constraints, number: number): void {
 }
 
 test("any number of grammars in a row takes a bounded number of bytes", () => {
-  const maxBytes = 2 ** 20;
+  const maxBytes = 2 ** 19;
   const constraints = new Constraints(maxBytes);
   write(constraints, 0);
   // What the last one learns is counted with the next.
   const one = constraints.byteLength;
-  for (let number = 1; number < 1000; number++) {
+  for (let number = 1; number < 500; number++) {
     write(constraints, number);
     expect(constraints.byteLength).toBeLessThan(maxBytes + 2 * one);
   }

@@ -16,7 +16,7 @@ import * as schemas from "./json-schema.ts";
 import { asSchema, type Schema, schemaError } from "./json-schema.ts";
 import { NUMBER } from "./numbers.ts";
 import { PARAMETER_END, type Rules } from "./rules.ts";
-import { stringTail } from "./strings.ts";
+import { stringAutomaton, stringTail } from "./strings.ts";
 import { allowedConstants, branchesOf, type Member, membersOf, ValueGrammar } from "./values.ts";
 
 export interface CallableTool {
@@ -146,11 +146,7 @@ function rawStrings(
   const { rules, root } = values;
   const plain = (object: JsonObject): Expression => {
     if (restrict === undefined) return stringTail(object, path, "raw", rules);
-    // Taking texts away needs an automaton, so lengths become states.
-    const automaton = { kind: "automaton", automaton: rules.tailAutomaton("raw") } as const;
-    const isPlain = ["minLength", "maxLength", "pattern", "format"].every((key) => !Object.hasOwn(object, key));
-    if (isPlain) return rules.add(path, restrict(automaton));
-    throw schemaError(path, "limits a string that may also be another type, which cannot be enforced in a call");
+    return rules.add(path, restrict({ kind: "automaton", automaton: stringAutomaton(object, path, "raw", rules) }));
   };
   if (schema === true) return [plain({})];
   if (schema === false) return [];

@@ -39,23 +39,44 @@ function octet(): string {
 
 /** What stands behind the opening of a string, its end included. */
 export function stringTail(schema: JsonObject, path: string, spelling: Spelling, rules: Rules): Expression {
+  const content = patternOf(schema, path, spelling, rules.budget);
+  if (content !== undefined) return rules.add(path, tailOf(content, schema, path, spelling, rules));
+  const { min, max, isOpen } = lengthsOf(schema, path);
+  if (isOpen) return rules.stringTail(spelling);
+  return rules.add(path, rules.tailAutomaton(spelling), rules.counting(spelling, min, max));
+}
+
+/** The same as one automaton, from which others may be taken away; lengths are states in it. */
+export function stringAutomaton(schema: JsonObject, path: string, spelling: Spelling, rules: Rules): Automaton {
+  return tailOf(patternOf(schema, path, spelling, rules.budget), schema, path, spelling, rules);
+}
+
+function tailOf(
+  content: Automaton | undefined,
+  schema: JsonObject,
+  path: string,
+  spelling: Spelling,
+  rules: Rules,
+): Automaton {
+  const { budget } = rules;
+  const { min, max, isOpen } = lengthsOf(schema, path);
+  const tail = rules.tailAutomaton(spelling);
+  if (content === undefined && isOpen) return tail;
+  const characters = (): Automaton => automatonOf(repeat(character(ANY, spelling), min, max), budget);
+  const counted =
+    content === undefined ? characters() : isOpen ? content : combine(content, characters(), true, budget);
+  const whole = automatonOf(sequence({ kind: "automaton", automaton: counted }, text(END_OF[spelling])), budget);
+  const ended = spelling === "raw" ? combine(whole, tail, true, budget) : whole;
+  if (!isNever(ended)) return ended;
+  const keyword = Object.hasOwn(schema, "pattern") ? "pattern" : "format";
+  throw schemaError(`${path}.${keyword}`, "is matched by no string that the other keywords allow");
+}
+
+function lengthsOf(schema: JsonObject, path: string) {
   const min = countOf(schema, "minLength", path, 0);
   const max = countOf(schema, "maxLength", path, Infinity);
   if (min > max) throw schemaError(`${path}.maxLength`, `is ${max}, below minLength ${min}, so no string is allowed`);
-  const content = patternOf(schema, path, spelling, rules.budget);
-  const tail = rules.tailAutomaton(spelling);
-  if (content === undefined) {
-    if (min === 0 && max === Infinity) return rules.stringTail(spelling);
-    return rules.add(path, tail, rules.counting(spelling, min, max));
-  }
-  const { budget } = rules;
-  const characters = (): Automaton => automatonOf(repeat(character(ANY, spelling), min, max), budget);
-  const counted = min === 0 && max === Infinity ? content : combine(content, characters(), true, budget);
-  const whole = automatonOf(sequence({ kind: "automaton", automaton: counted }, text(END_OF[spelling])), budget);
-  const ended = spelling === "raw" ? combine(whole, tail, true, budget) : whole;
-  if (!isNever(ended)) return rules.add(path, ended);
-  const keyword = Object.hasOwn(schema, "pattern") ? "pattern" : "format";
-  throw schemaError(`${path}.${keyword}`, "is matched by no string that the other keywords allow");
+  return { min, max, isOpen: min === 0 && max === Infinity };
 }
 
 /** Strings that pattern and format allow; undefined where there is neither. */
