@@ -101,7 +101,7 @@ function valueSchema(random: Random, depth: number): Schema {
     case 8:
       return { anyOf: [integerSchema(random), { type: "string", enum: ["auto", "7", "null"] }, { type: "null" }] };
     case 9:
-      return { anyOf: [stringSchema(random), { type: "null" }] };
+      return { anyOf: [stringSchema(random), { type: random.pick(["null", "integer", "number", "boolean"]) }] };
     case 10:
       return arraySchema(random, depth);
     default:

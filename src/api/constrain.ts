@@ -140,7 +140,8 @@ function callsSource(tools: readonly ToolDefinition[], { offered, mustCall }: Ch
     kind: "calls",
     tools: offered.map((i) => {
       const { name, parameters } = tools[i]!.function;
-      return { name, parameters, isStrict: isStrict(i), path: `tools[${i}].function` };
+      const path = `tools[${i}].function`;
+      return isStrict(i) ? { name, parameters, isStrict: true, path } : { name, isStrict: false, path };
     }),
   };
 }
