@@ -70,7 +70,7 @@ describe("openai, chat", () => {
         tools: TOOLS,
         tool_choice: "required" as const,
         // Eager to call, and less so with every call.
-        logit_bias: { [id("<tool_call>")]: 11 },
+        logit_bias: { [id("<tool_call>")]: 8 },
         frequency_penalty: 2,
       };
       const { choices } = await openai.chat.completions.create(params);
