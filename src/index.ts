@@ -5,6 +5,7 @@ export { convertCheckpoint, type ConvertOptions, type ConvertResult } from "./co
 export { initCheckpoint, type InitOptions, type InitResult } from "./convert/init.ts";
 export {
   Mimo,
+  type AnswerDemands,
   type EvaluateOptions,
   type FetchStats,
   type Generation,

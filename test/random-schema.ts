@@ -68,7 +68,7 @@ function objectSchema(random: Random, depth: number): Schema {
 }
 
 function valueSchema(random: Random, depth: number): Schema {
-  const kind = random.below(depth > 0 ? 12 : 9);
+  const kind = random.below(depth > 0 ? 13 : 10);
   switch (kind) {
     case 0:
     case 1:
@@ -101,6 +101,8 @@ function valueSchema(random: Random, depth: number): Schema {
     case 8:
       return { anyOf: [integerSchema(random), { type: "string", enum: ["auto", "7", "null"] }, { type: "null" }] };
     case 9:
+      return { anyOf: [stringSchema(random), { type: random.pick(["null", "integer", "number", "boolean"]) }] };
+    case 10:
       return arraySchema(random, depth);
     default:
       return objectSchema(random, depth);

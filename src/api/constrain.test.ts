@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type ChatOptions, type GenerationEvent, type Mimo, type ToolDefinition } from "../index.ts";
+import type { AnswerDemands } from "./mimo.ts";
 import { type TextCheckpoint, writeTextCheckpoint } from "./testing.ts";
 
 let checkpoint: TextCheckpoint;
@@ -73,6 +74,35 @@ describe("tool choice", () => {
     });
     expect(toolCalls).toHaveLength(1);
     expect(toolCalls[0]).toMatchObject({ name: "history" });
+  });
+
+  test("of some: only those, as often as wanted, and none where none is wanted", async () => {
+    const tools = [tool("forecast"), tool("history", true), tool("news", true)];
+    const called = await answer({
+      tools,
+      toolChoice: { allowed: ["history", "news"], mode: "required" },
+      logitBias: { [id("<tool_call>")]: 1 },
+      maxTokens: 900,
+    });
+    expect(called.finishReason).toBe("tool_calls");
+    for (const call of called.toolCalls)
+      expect(call).toMatchObject({ name: expect.stringMatching(/^(history|news)$/) });
+    // A tool that is not strict, and is the only one that may be called: its name is enforced.
+    const forecast = await answer({
+      tools,
+      toolChoice: { allowed: ["forecast"], mode: "auto" },
+      logitBias: { [id("<tool_call>")]: 100, [id("<|im_end|>")]: 20 },
+      parallelToolCalls: false,
+      maxTokens: 60,
+    });
+    expect(mimo.tokenizer.decode(forecast.tokens)).toMatch(/^<tool_call>\n?<function=forecast>/);
+    const silent = await answer({
+      tools,
+      toolChoice: { allowed: ["history"], mode: "auto" },
+      maxTokens: 20,
+      logitBias: { [id("<tool_call>")]: -100 },
+    });
+    expect(silent.toolCalls).toEqual([]);
   });
 
   test("none: no call, however much the model wants one", async () => {
@@ -187,6 +217,13 @@ describe("refused before anything runs", () => {
   test.each<[string, object, string]>([
     ["a choice that is none", { toolChoice: "any", tools: [tool("f")] }, "toolChoice"],
     ["a call without tools", { toolChoice: "required" }, "toolChoice"],
+    [
+      "some tools that are not there",
+      { toolChoice: { allowed: ["f", "g"], mode: "auto" }, tools: [tool("f")] },
+      "toolChoice",
+    ],
+    ["no tools of some", { toolChoice: { allowed: [], mode: "auto" }, tools: [tool("f")] }, "toolChoice"],
+    ["some tools in no mode", { toolChoice: { allowed: ["f"], mode: "any" }, tools: [tool("f")] }, "toolChoice"],
     ["a tool that is not there", { toolChoice: { name: "g" }, tools: [tool("f")] }, "toolChoice"],
     ["a format that is none", { responseFormat: { type: "yaml" } }, "responseFormat"],
     ["no format", { responseFormat: null }, "responseFormat"],
@@ -206,10 +243,16 @@ describe("refused before anything runs", () => {
       { responseFormat: { type: "json_schema", schema: { type: "integer", minimum: 2, maximum: 1 } } },
       "responseFormat.schema.minimum",
     ],
+    [
+      "a schema that takes too many states",
+      { responseFormat: { type: "json_schema", schema: { type: "string", pattern: "^(a|b)*a(a|b){30}$" } } },
+      "responseFormat.schema",
+    ],
   ])("%s", async (_, options, param) => {
-    await expect(mimo.generate({ ...ASK, ...options } as ChatOptions)).rejects.toMatchObject({
-      code: "invalid_argument",
-      param,
-    });
+    const refusal = { code: "invalid_argument", param };
+    await expect(mimo.generate({ ...ASK, ...options } as ChatOptions)).rejects.toMatchObject(refusal);
+    const prepare = async (demands: AnswerDemands): Promise<void> =>
+      mimo.prepare(mimo.encodeChat({ ...ASK, tools: demands.tools }), demands);
+    await expect(prepare(options as AnswerDemands)).rejects.toMatchObject(refusal);
   });
 });

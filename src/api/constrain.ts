@@ -16,7 +16,13 @@ import { MimoError } from "../util/errors.ts";
 import { checkFlag } from "./request.ts";
 
 /** Which tools an answer may or must call. */
-export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
+export type ToolChoice =
+  | "auto"
+  | "none"
+  | "required"
+  | { readonly name: string }
+  /** Tools of these names only, if any or at least one. */
+  | { readonly allowed: readonly string[]; readonly mode: "auto" | "required" };
 
 /** What the text of an answer is. JSON without a schema is an object. */
 export type ResponseFormat =
@@ -49,16 +55,13 @@ export async function constraintOf(
   context: ConstrainContext,
 ): Promise<ConstraintSpec | undefined> {
   const { tools, toolChoice, parallelToolCalls } = options;
-  checkChoice(toolChoice, tools);
+  const choice = readChoice(toolChoice, tools);
   checkFlag("parallelToolCalls", parallelToolCalls);
-  const offered = toolChoice === "none" ? [] : tools.flatMap((tool, i) => (isChosen(tool, toolChoice) ? [i] : []));
-  const mustCall = toolChoice === "required" || typeof toolChoice === "object";
+  const { offered, mustCall } = choice;
   const format = answerSource(options.responseFormat);
-  const callSource = callsSource(tools, offered, mustCall);
-  const maxCalls = typeof toolChoice === "object" || !parallelToolCalls ? 1 : Infinity;
-  const isFree = !mustCall && format === undefined && callSource === undefined && maxCalls === Infinity;
-  const isSilent = tools.length === 0 || toolChoice !== "none";
-  if (isFree && isSilent) return undefined;
+  const callSource = callsSource(tools, choice);
+  const maxCalls = parallelToolCalls ? choice.maxCalls : Math.min(choice.maxCalls, 1);
+  if (!mustCall && format === undefined && callSource === undefined && maxCalls === Infinity) return undefined;
 
   const { tokenizer, prompt, endTokens, compiler } = context;
   const markers = markersOf(tokenizer);
@@ -99,37 +102,51 @@ export function markersOf(tokenizer: Tokenizer): Markers {
   };
 }
 
-function checkChoice(choice: unknown, tools: readonly ToolDefinition[]): void {
+interface Choice {
+  /** Indices of the tools that may be called. */
+  readonly offered: readonly number[];
+  readonly mustCall: boolean;
+  readonly maxCalls: number;
+}
+
+const CHOICES = '"auto", "none", "required", the name of a tool as { name }, or some as { allowed, mode }';
+
+/** Callers without types send anything. */
+function readChoice(choice: unknown, tools: readonly ToolDefinition[]): Choice {
   const refuse = (problem: string): never => {
     throw new MimoError("invalid_argument", `toolChoice ${problem}.`, { param: "toolChoice" });
   };
-  if (choice === "auto" || choice === "none") return;
-  const name = typeof choice === "object" && choice !== null ? (choice as { readonly name?: unknown }).name : undefined;
-  if (choice !== "required" && typeof name !== "string") {
-    refuse('must be "auto", "none", "required" or the name of a tool as { name }');
-  }
+  const all = tools.map((_, i) => i);
+  if (choice === "auto" || (choice === "none" && tools.length === 0))
+    return { offered: all, mustCall: false, maxCalls: Infinity };
+  if (choice === "none") return { offered: [], mustCall: false, maxCalls: 0 };
+  if (choice !== "required" && !isJsonObject(choice)) return refuse(`must be ${CHOICES}`);
   if (tools.length === 0) refuse("asks for a call, but there are no tools");
-  if (name !== undefined && !tools.some((tool) => tool.function.name === name)) {
-    refuse(`names ${JSON.stringify(name)}, which is none of the tools`);
-  }
-}
-
-function isChosen(tool: ToolDefinition, choice: ToolChoice): boolean {
-  return typeof choice !== "object" || tool.function.name === choice.name;
+  if (choice === "required") return { offered: all, mustCall: true, maxCalls: Infinity };
+  const { name, allowed = [name], mode = "required" } = choice;
+  const names: readonly unknown[] = Array.isArray(allowed) ? allowed : [];
+  const isSound = names.length > 0 && names.every((each) => typeof each === "string");
+  if (!isSound || (mode !== "auto" && mode !== "required")) refuse(`must be ${CHOICES}`);
+  const unknown = names.find((each) => !tools.some((tool) => tool.function.name === each));
+  if (unknown !== undefined) refuse(`names ${JSON.stringify(unknown)}, which is none of the tools`);
+  return {
+    offered: all.filter((i) => names.includes(tools[i]!.function.name)),
+    mustCall: mode === "required",
+    maxCalls: name === undefined ? Infinity : 1,
+  };
 }
 
 /** What calls must be; undefined where nothing is asked of them. */
-function callsSource(
-  tools: readonly ToolDefinition[],
-  offered: readonly number[],
-  mustCall: boolean,
-): GrammarSource | undefined {
-  if (offered.length === 0 || !(mustCall || offered.some((i) => tools[i]!.function.strict === true))) return undefined;
+function callsSource(tools: readonly ToolDefinition[], { offered, mustCall }: Choice): GrammarSource | undefined {
+  const isFree = !mustCall && offered.length === tools.length;
+  const isStrict = (i: number): boolean => tools[i]!.function.strict === true;
+  if (offered.length === 0 || (isFree && !offered.some(isStrict))) return undefined;
   return {
     kind: "calls",
     tools: offered.map((i) => {
-      const { name, parameters, strict } = tools[i]!.function;
-      return { name, parameters, isStrict: strict === true, path: `tools[${i}].function` };
+      const { name, parameters } = tools[i]!.function;
+      const path = `tools[${i}].function`;
+      return isStrict(i) ? { name, parameters, isStrict: true, path } : { name, isStrict: false, path };
     }),
   };
 }

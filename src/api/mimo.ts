@@ -57,6 +57,9 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an answer must be. */
+export type AnswerDemands = Pick<AnswerOptions, "tools" | "toolChoice" | "parallelToolCalls" | "responseFormat">;
+
 /** Float32 rows, end to end. */
 export interface Matrix {
   readonly rows: number;
@@ -138,17 +141,22 @@ export class Mimo implements AsyncDisposable {
     return encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking });
   }
 
+  /**
+   * Checks and compiles what an answer would have to be: for whoever must not begin one that will be refused. Throws
+   * `invalid_argument`, naming option, keyword and place; `overloaded`.
+   */
+  async prepare(prompt: EncodedChat, options: AnswerDemands): Promise<void> {
+    await this.#constraintOf(prompt, options);
+  }
+
   /** `chat` of a prompt that is encoded already: for several answers to one conversation. Throws as `chat`. */
   async *answer(prompt: EncodedChat, options: AnswerOptions = {}): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, ANSWER_KEYS);
-    const { tools = [], toolChoice = "auto", parallelToolCalls = true, responseFormat = { type: "text" } } = options;
     const maxToolCalls = checkMaxToolCalls(options.maxToolCalls);
-    const constraint = await constraintOf(
-      { tools, toolChoice, parallelToolCalls, responseFormat },
-      { tokenizer: this.tokenizer, prompt, endTokens: this.#eosTokenIds, compiler: this.#grammars },
-    );
+    const constraint = await this.#constraintOf(prompt, options);
     // Where thinking is on, the model opens its thinking block itself.
     const { thinking, ids } = prompt;
+    const { tools = [] } = options;
     const limits = { thinking: this.#thinkingLimit(prompt, options.thinkingBudget), endThinking: options.endThinking };
     yield* this.#generate(options, ids, { structured: true, thinking, tools, maxToolCalls, constraint }, limits);
   }
@@ -227,6 +235,14 @@ export class Mimo implements AsyncDisposable {
     throw new MimoError("invalid_argument", "This model's vocabulary has no token that ends thinking, so no budget.", {
       param: "thinkingBudget",
     });
+  }
+
+  #constraintOf(prompt: EncodedChat, options: AnswerDemands): Promise<ConstraintSpec | undefined> {
+    const { tools = [], toolChoice = "auto", parallelToolCalls = true, responseFormat = { type: "text" } } = options;
+    return constraintOf(
+      { tools, toolChoice, parallelToolCalls, responseFormat },
+      { tokenizer: this.tokenizer, prompt, endTokens: this.#eosTokenIds, compiler: this.#grammars },
+    );
   }
 
   #generate(

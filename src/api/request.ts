@@ -61,7 +61,10 @@ export interface AnswerOptions extends GenerationOptions {
   readonly endThinking?: AbortSignal | undefined;
   /** Most tool calls; the answer ends with the last one. Infinity is no limit. Default 32. */
   readonly maxToolCalls?: number | undefined;
-  /** "auto" (the default), "none", "required", or { name }: exactly one call of that tool. */
+  /**
+   * "auto" (the default), "none", "required", { name }: exactly one call of that tool; or { allowed, mode }: as "auto" or
+   * "required", among tools of those names.
+   */
   readonly toolChoice?: ToolChoice | undefined;
   /** Whether an answer may hold several calls. On by default. */
   readonly parallelToolCalls?: boolean | undefined;

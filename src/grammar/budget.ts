@@ -5,10 +5,13 @@ import { MimoError } from "../util/errors.ts";
 export class Budget {
   readonly #deadline: number;
   readonly #maxStates: number;
+  readonly #param: string | undefined;
   #states = 0;
 
-  constructor(limits: { readonly maxStates: number; readonly maxMs: number }) {
+  /** `param`: what is compiled, for errors. */
+  constructor(limits: { readonly maxStates: number; readonly maxMs: number; readonly param?: string }) {
     this.#maxStates = limits.maxStates;
+    this.#param = limits.param;
     this.#deadline = performance.now() + limits.maxMs;
   }
 
@@ -22,7 +25,9 @@ export class Budget {
   }
 
   #refuse(found: string): never {
-    throw new MimoError("invalid_argument", `The schema is too complex to be enforced: it needs ${found}.`, {
+    const what = this.#param ?? "The schema";
+    throw new MimoError("invalid_argument", `${what} is too complex to be enforced: it needs ${found}.`, {
+      ...(this.#param === undefined ? {} : { param: this.#param }),
       remedy:
         "Make it smaller: shorter repetitions in patterns, smaller limits, fewer alternatives; or do without strict.",
     });

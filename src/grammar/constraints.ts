@@ -1,7 +1,8 @@
 // Constraints for an engine's sequences: one vocabulary, and the matchers of the programs used last.
 //
-// A matcher learns while it is used, so requests with the same grammar share one. An engine has one tokenizer, so the
-// first vocabulary stands for all. Without constraints, nothing of this exists.
+// A matcher learns while it is used, so requests with the same grammar share one, and the last used ones are kept as long
+// as programs and what was learned of them fit together. An engine has one tokenizer, so the first vocabulary stands for
+// all. Without constraints, nothing of this exists.
 
 import { MimoError } from "../util/errors.ts";
 import { Constraint, type ConstraintSpec } from "./constraint.ts";
@@ -10,13 +11,25 @@ import type { Program } from "./program.ts";
 import type { SliceCache } from "./slices.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-const MAX_BYTES = 64 * 2 ** 20;
+const MAX_BYTES = 128 * 2 ** 20;
 
 export class Constraints {
   #vocabulary: Vocabulary | undefined;
   readonly #slices: SliceCache = new Map();
   /** By key, the last used last. */
-  readonly #matchers = new Map<string, { readonly matcher: Matcher; readonly byteLength: number }>();
+  readonly #matchers = new Map<string, Matcher>();
+  readonly #maxBytes: number;
+
+  constructor(maxBytes = MAX_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** What matchers take now. */
+  get byteLength(): number {
+    let total = 0;
+    for (const matcher of this.#matchers.values()) total += matcher.byteLength;
+    return total;
+  }
 
   /** Throws `invalid_argument` where the vocabulary cannot write every text, or is not the model's. */
   create(spec: ConstraintSpec, numTokens: number): Constraint {
@@ -30,18 +43,16 @@ export class Constraints {
   }
 
   #matcher(program: Program, vocabulary: Vocabulary): Matcher {
-    const { key, byteLength } = program;
-    const known = this.#matchers.get(key);
-    this.#matchers.delete(key);
-    const entry = known ?? { matcher: new Matcher(program, vocabulary, this.#slices), byteLength };
-    this.#matchers.set(key, entry);
-    let total = 0;
-    for (const each of this.#matchers.values()) total += each.byteLength;
-    for (const [oldest, each] of this.#matchers) {
-      if (total <= MAX_BYTES || oldest === key) break;
+    const known = this.#matchers.get(program.key);
+    this.#matchers.delete(program.key);
+    const matcher = known ?? new Matcher(program, vocabulary, this.#slices);
+    this.#matchers.set(program.key, matcher);
+    let total = this.byteLength;
+    for (const [oldest, { byteLength }] of this.#matchers) {
+      if (total <= this.#maxBytes || oldest === program.key) break;
       this.#matchers.delete(oldest);
-      total -= each.byteLength;
+      total -= byteLength;
     }
-    return entry.matcher;
+    return matcher;
   }
 }

@@ -39,6 +39,8 @@ interface CachedState extends MatchState {
 
 /** What is remembered of ways and states before all of it is forgotten at once. */
 const MAX_REMEMBERED = 50_000;
+/** About what one of them takes. */
+const REMEMBERED_BYTES = 256;
 const MAX_MASKS = 256;
 
 export class Matcher {
@@ -60,6 +62,14 @@ export class Matcher {
     this.#slices = new Slices(program, vocabulary, slices);
     this.#hasBytes = Uint8Array.from(program.rowAt, (_, state) => (leadsAnywhere(program, state) ? 1 : 0));
     this.start = this.#close([this.#reading(program.start, 0, undefined)])!;
+  }
+
+  /** About what its program takes, and what it has learned of it; masks above all, where a vocabulary is large. */
+  get byteLength(): number {
+    const remembered = REMEMBERED_BYTES * (this.#readings.size + this.#states.size);
+    return (
+      this.#program.byteLength + this.#slices.byteLength + 4 * this.#vocabulary.numWords * this.#numMasks + remembered
+    );
   }
 
   /** The state behind a token; undefined where the token is not allowed. */

@@ -11,7 +11,10 @@ import { type Automaton, automatonOf, isNever, step } from "./automaton.ts";
 import type { Budget } from "./budget.ts";
 import type { Expression } from "./expression.ts";
 
-/** A rule whose text is counted in characters, up to a delimiter that ends it and is not counted. */
+/**
+ * A rule whose text is counted in characters, up to a delimiter that ends it and is not counted. Behind every character
+ * there may be the delimiter, or another character.
+ */
 export interface Counting {
   readonly min: number;
   readonly max: number;
@@ -142,17 +145,17 @@ function sharedIntegers(length: number): Int32Array {
   return new Int32Array(new SharedArrayBuffer(4 * length));
 }
 
-/** By state, how much of the delimiter has just been read; states that no beginning of it reaches are inside characters. */
+/** By state, how much of the delimiter has just been read: what is left of it ends the text. −1 inside a character. */
 function pendingOf(automaton: Automaton, { delimiter }: Counting): Int32Array {
-  const pending = new Int32Array(automaton.numStates).fill(-1);
-  let state = 0;
-  pending[0] = 0;
-  delimiter.forEach((byte, i) => {
-    state = step(automaton, state, byte);
-    assert(state >= 0 && pending[state] === -1, "a counted rule ends with its delimiter");
-    pending[state] = i + 1;
+  const endsAfter = (state: number, read: number): boolean => {
+    let at = state;
+    for (let i = read; i < delimiter.length && at >= 0; i++) at = step(automaton, at, delimiter[i]!);
+    return at >= 0 && automaton.accepts[at] === 1;
+  };
+  return Int32Array.from({ length: automaton.numStates }, (_, state) => {
+    for (let read = delimiter.length; read >= 0; read--) if (endsAfter(state, read)) return read;
+    return -1;
   });
-  return pending;
 }
 
 function hashOf({ classOf, next, accepts, calls }: Automaton): string {

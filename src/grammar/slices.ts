@@ -26,6 +26,7 @@ export class Slices {
   readonly #shared: SliceCache;
   /** By state: 0 not asked yet, 1 plain, 2 not. */
   readonly #plain: Uint8Array;
+  #byteLength = 0;
   /** Longer than any token with a delimiter behind it. */
   readonly #reach: number;
 
@@ -36,6 +37,11 @@ export class Slices {
     this.#program = program;
     this.#vocabulary = vocabulary;
     this.#reach = vocabulary.maxLength + program.pending.reduce((most, pending) => Math.max(most, pending), 0) + 1;
+  }
+
+  /** Of those that are shared with no other program. */
+  get byteLength(): number {
+    return this.#byteLength;
   }
 
   of(state: number, count: number): Slice {
@@ -51,7 +57,10 @@ export class Slices {
     cache.delete(key);
     const slice = known ?? this.#create(state, isCounted ? count : 0);
     cache.set(key, slice);
-    if (cache.size > MAX_SLICES) cache.delete(cache.keys().next().value!);
+    const [oldest] = cache.size > MAX_SLICES ? cache : [];
+    if (oldest !== undefined) cache.delete(oldest[0]);
+    if (ruleKey === "" && known === undefined)
+      this.#byteLength += sizeOf(slice) - (oldest === undefined ? 0 : sizeOf(oldest[1]));
     return slice;
   }
 
@@ -99,4 +108,8 @@ export class Slices {
     this.#plain[state] = isPlain ? 1 : 2;
     return isPlain;
   }
+}
+
+function sizeOf({ mask, exits }: Slice): number {
+  return mask.byteLength + exits.byteLength;
 }

@@ -7,7 +7,7 @@
 // and where both are, raw text that no JSON value could be mistaken for. A tool that is not strict has its name
 // enforced, and the form of its call. Refuses to know how calls are found among tokens.
 
-import { automatonOf, combine } from "../grammar/automaton.ts";
+import { automatonOf } from "../grammar/automaton.ts";
 import { choice, type Edge, EMPTY, type Expression, optional, repeat, sequence, text } from "../grammar/expression.ts";
 import { isJsonObject, type JsonObject } from "../tokenizer/tokenizer-json.ts";
 import { allowedTypes, type AllowedTypes, isStringOnly } from "../tokenizer/tool-calls.ts";
@@ -16,7 +16,7 @@ import * as schemas from "./json-schema.ts";
 import { asSchema, type Schema, schemaError } from "./json-schema.ts";
 import { NUMBER } from "./numbers.ts";
 import { PARAMETER_END, type Rules } from "./rules.ts";
-import { stringTail } from "./strings.ts";
+import { type Excluded, stringTail, without } from "./strings.ts";
 import { allowedConstants, branchesOf, type Member, membersOf, ValueGrammar } from "./values.ts";
 
 export interface CallableTool {
@@ -99,27 +99,26 @@ function parameterValue(schema: Schema, path: string, types: AllowedTypes, value
   if (types !== undefined && !types.has("string")) return sequence(values.value(schema, path), ending);
   const other = withoutStrings(schema, path, values);
   const json = other === undefined ? [] : [sequence(values.value(other, path), ending)];
-  const { budget } = values.rules;
-  const raw = rawStrings(schema, path, values, (strings) => ({
-    kind: "automaton",
-    automaton: combine(automatonOf(strings, budget), automatonOf(jsonLike(types), budget), false, budget),
-  }));
-  return choice(...json, ...raw);
+  return choice(...json, ...rawStrings(schema, path, values, jsonLike(types)));
 }
 
-/** Raw texts that are read as another kind of value, or that begin like one; with the closing tag. */
-function jsonLike(types: AllowedTypes): Expression {
+/** Raw texts that are read as another kind of value. */
+function jsonLike(types: AllowedTypes): Excluded {
   const space = repeat(choice(...Array.from(" \t\n\r", text)));
   const anything = repeat({ kind: "range", low: 0, high: 255 });
   const may = (...names: string[]): boolean => types === undefined || names.some((name) => types.has(name as "null"));
-  const ending = text(PARAMETER_END);
-  return choice(
-    ...(may("number", "integer") ? [sequence(space, LONG_NUMBER, space, ending)] : []),
-    ...(may("boolean") ? [sequence(space, choice(text("true"), text("false")), space, ending)] : []),
-    ...(may("null") ? [sequence(space, text("null"), space, ending)] : []),
-    ...(may("object") ? [sequence(space, text("{"), anything)] : []),
-    ...(may("array") ? [sequence(space, text("["), anything)] : []),
-  );
+  const words = [
+    ...(may("number", "integer") ? [LONG_NUMBER] : []),
+    ...(may("boolean") ? [text("true"), text("false")] : []),
+    ...(may("null") ? [text("null")] : []),
+  ];
+  // Whatever begins like these is left out in any case.
+  const open = [...(may("object") ? [text("{")] : []), ...(may("array") ? [text("[")] : [])];
+  const opened = open.map((each) => sequence(space, each, anything));
+  return {
+    texts: choice(...words.map((word) => sequence(space, word, space, text(PARAMETER_END))), ...opened),
+    beginnings: choice(...words.map((word) => sequence(space, word, anything)), ...opened),
+  };
 }
 
 const DIGITS = repeat({ kind: "range", low: 0x30, high: 0x39 }, 1);
@@ -136,35 +135,23 @@ const LONG_NUMBER: Expression = choice(
   ),
 );
 
-/** The ways to write a string of the schema raw, each with the closing tag; `restrict` takes texts away. */
-function rawStrings(
-  schema: Schema,
-  path: string,
-  values: ValueGrammar,
-  restrict?: (strings: Expression) => Expression,
-): Expression[] {
+/** The ways to write a string of the schema raw, each with the closing tag. */
+function rawStrings(schema: Schema, path: string, values: ValueGrammar, excluded?: Excluded): Expression[] {
   const { rules, root } = values;
-  const plain = (object: JsonObject): Expression => {
-    if (restrict === undefined) return stringTail(object, path, "raw", rules);
-    // Taking texts away needs an automaton, so lengths become states.
-    const automaton = { kind: "automaton", automaton: rules.tailAutomaton("raw") } as const;
-    const isPlain = ["minLength", "maxLength", "pattern", "format"].every((key) => !Object.hasOwn(object, key));
-    if (isPlain) return rules.add(path, restrict(automaton));
-    throw schemaError(path, "limits a string that may also be another type, which cannot be enforced in a call");
-  };
+  const plain = (object: JsonObject): Expression => stringTail(object, path, "raw", rules, excluded);
   if (schema === true) return [plain({})];
   if (schema === false) return [];
   rules.budget.spend(STATES_PER_STEP);
   schemas.checkKeywords(schema, path);
   const composer = schemas.composerOf(schema, path);
-  if (composer === "$ref") return rawStrings(schemas.resolve(schema["$ref"], root, path), path, values, restrict);
+  if (composer === "$ref") return rawStrings(schemas.resolve(schema["$ref"], root, path), path, values, excluded);
   if (composer === "allOf") {
     const [only, ...others] = schemas.listOf(schema, "allOf", path);
     if (others.length > 0) throw schemaError(`${path}.allOf`, "of several schemas cannot be enforced");
-    return rawStrings(asSchema(only, path), path, values, restrict);
+    return rawStrings(asSchema(only, path), path, values, excluded);
   }
   if (composer === "anyOf" || composer === "oneOf") {
-    return branchesOf(schema, root, path).flatMap(([branch, at]) => rawStrings(branch, at, values, restrict));
+    return branchesOf(schema, root, path).flatMap(([branch, at]) => rawStrings(branch, at, values, excluded));
   }
   if (composer === undefined) {
     const types = schemas.declaredTypes(schema, path);
@@ -176,7 +163,9 @@ function rawStrings(
     throw schemaError(`${path}.${composer}`, `has no string that can be written in a call`);
   }
   const options = written.map((value) => text(`${value}${PARAMETER_END}`));
-  return restrict === undefined || options.length === 0 ? options : [restrict(choice(...options))];
+  if (excluded === undefined || options.length === 0) return options;
+  const { budget } = rules;
+  return [{ kind: "automaton", automaton: without(automatonOf(choice(...options), budget), excluded.texts, budget) }];
 }
 
 /** Half of a character has no bytes. */

@@ -22,14 +22,15 @@ export interface CompileLimits {
 
 /** Throws `invalid_argument`, naming keyword and place, for what cannot be enforced, satisfied or afforded. */
 export function compileGrammar(source: GrammarSource, key: string, limits: CompileLimits): Program {
-  const budget = new Budget(limits);
+  const budget = new Budget({ ...limits, param: nameOf(source) });
   const rules = new Rules(budget);
   const root = rules.reserve();
   rules.define(root, { name: nameOf(source), body: rootOf(source, rules) });
   return assemble(key, rules.finished(), root, budget);
 }
 
-function nameOf(source: GrammarSource): string {
+/** Where it stands in the request. */
+export function nameOf(source: GrammarSource): string {
   return source.kind === "json_schema" ? source.path : source.kind === "calls" ? "tools" : "responseFormat";
 }
 

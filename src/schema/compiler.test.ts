@@ -35,12 +35,23 @@ test("what was used longest ago is forgotten first, by bytes; refusals are remem
   expect(compiler.cached.entries).toBeLessThanOrEqual(2);
 });
 
+test("thousands of schemas in a row take a bounded number of bytes", async () => {
+  const cacheBytes = 2 ** 20;
+  using compiler = new GrammarCompiler({ cacheBytes });
+  for (let i = 0; i < 2000; i += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, k) => compiler.compile(source(i + k))));
+    expect(compiler.cached.bytes).toBeLessThanOrEqual(cacheBytes);
+    expect(compiler.cached.entries).toBeGreaterThan(0);
+  }
+});
+
 test("a schema that takes too long is refused, and the next one is not", async () => {
   using compiler = new GrammarCompiler({ limits: { maxStates: 1e9, maxMs: 300 } });
   const schema = { type: "string", pattern: "^(a|b)*a(a|b){30}$" };
   const started = performance.now();
   await expect(compiler.compile({ kind: "json_schema", schema, path: "schema" })).rejects.toMatchObject({
     code: "invalid_argument",
+    param: "schema",
   });
   expect(performance.now() - started).toBeLessThan(10_000);
   expect((await compiler.compile(source(4))).byteLength).toBeGreaterThan(0);

@@ -9,7 +9,7 @@ import type { Program } from "../grammar/program.ts";
 import type { TokenTable, Vocabulary } from "../grammar/vocabulary.ts";
 import { defined } from "../util/assert.ts";
 import { fromSerializedError, MimoError } from "../util/errors.ts";
-import type { CompileLimits, GrammarSource } from "./compile.ts";
+import { type CompileLimits, type GrammarSource, nameOf } from "./compile.ts";
 import type { CompileResult, CompileTask, VocabularyTask } from "./compile-worker.ts";
 
 export interface CompilerOptions {
@@ -132,9 +132,10 @@ export class GrammarCompiler implements Disposable {
     // Stuck, or gone: another thread takes its place.
     void worker.terminate();
     if (this.#worker === worker) this.#worker = undefined;
-    throw this.#isClosed
-      ? new MimoError("disposed", "The model was closed.")
-      : new MimoError("invalid_argument", "The schema is too complex to be compiled in time.");
+    if (this.#isClosed) throw new MimoError("disposed", "The model was closed.");
+    if (task.type === "vocabulary") throw new MimoError("internal", "The vocabulary could not be sorted in time.");
+    const param = nameOf(task.source);
+    throw new MimoError("invalid_argument", `${param} is too complex to be compiled in time.`, { param });
   }
 }
 

@@ -37,25 +37,59 @@ function octet(): string {
   return "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
 }
 
+/** Texts that a string must not be. */
+export interface Excluded {
+  /** With their ends. */
+  readonly texts: Expression;
+  /** The same and more: everything that begins like one of them. */
+  readonly beginnings: Expression;
+}
+
 /** What stands behind the opening of a string, its end included. */
-export function stringTail(schema: JsonObject, path: string, spelling: Spelling, rules: Rules): Expression {
+export function stringTail(
+  schema: JsonObject,
+  path: string,
+  spelling: Spelling,
+  rules: Rules,
+  excluded?: Excluded,
+): Expression {
+  const { budget } = rules;
+  const content = patternOf(schema, path, spelling, budget);
+  if (content !== undefined) {
+    const tail = tailOf(content, schema, path, spelling, rules);
+    return rules.add(path, excluded === undefined ? tail : without(tail, excluded.texts, budget));
+  }
+  const { min, max, isOpen } = lengthsOf(schema, path);
+  const tail = rules.tailAutomaton(spelling);
+  if (isOpen)
+    return excluded === undefined ? rules.stringTail(spelling) : rules.add(path, without(tail, excluded.texts, budget));
+  // Who counts must be able to end behind every character, so nothing may begin like what is excluded.
+  const body = excluded === undefined ? tail : without(tail, excluded.beginnings, budget);
+  return rules.add(path, body, rules.counting(spelling, min, max));
+}
+
+export function without(texts: Automaton, excluded: Expression, budget: Budget): Automaton {
+  return combine(texts, automatonOf(excluded, budget), false, budget);
+}
+
+function tailOf(content: Automaton, schema: JsonObject, path: string, spelling: Spelling, rules: Rules): Automaton {
+  const { budget } = rules;
+  const { min, max, isOpen } = lengthsOf(schema, path);
+  const tail = rules.tailAutomaton(spelling);
+  const characters = (): Automaton => automatonOf(repeat(character(ANY, spelling), min, max), budget);
+  const counted = isOpen ? content : combine(content, characters(), true, budget);
+  const whole = automatonOf(sequence({ kind: "automaton", automaton: counted }, text(END_OF[spelling])), budget);
+  const ended = spelling === "raw" ? combine(whole, tail, true, budget) : whole;
+  if (!isNever(ended)) return ended;
+  const keyword = Object.hasOwn(schema, "pattern") ? "pattern" : "format";
+  throw schemaError(`${path}.${keyword}`, "is matched by no string that the other keywords allow");
+}
+
+function lengthsOf(schema: JsonObject, path: string) {
   const min = countOf(schema, "minLength", path, 0);
   const max = countOf(schema, "maxLength", path, Infinity);
   if (min > max) throw schemaError(`${path}.maxLength`, `is ${max}, below minLength ${min}, so no string is allowed`);
-  const content = patternOf(schema, path, spelling, rules.budget);
-  const tail = rules.tailAutomaton(spelling);
-  if (content === undefined) {
-    if (min === 0 && max === Infinity) return rules.stringTail(spelling);
-    return rules.add(path, tail, rules.counting(spelling, min, max));
-  }
-  const { budget } = rules;
-  const characters = (): Automaton => automatonOf(repeat(character(ANY, spelling), min, max), budget);
-  const counted = min === 0 && max === Infinity ? content : combine(content, characters(), true, budget);
-  const whole = automatonOf(sequence({ kind: "automaton", automaton: counted }, text(END_OF[spelling])), budget);
-  const ended = spelling === "raw" ? combine(whole, tail, true, budget) : whole;
-  if (!isNever(ended)) return rules.add(path, ended);
-  const keyword = Object.hasOwn(schema, "pattern") ? "pattern" : "format";
-  throw schemaError(`${path}.${keyword}`, "is matched by no string that the other keywords allow");
+  return { min, max, isOpen: min === 0 && max === Infinity };
 }
 
 /** Strings that pattern and format allow; undefined where there is neither. */

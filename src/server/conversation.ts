@@ -7,7 +7,9 @@ import type { Choice } from "./answer.ts";
 import { SAMPLING_PRESETS, systemPrompt } from "../tokenizer/system-prompt.ts";
 import { freshId } from "./model.ts";
 import { rememberReasoning, restoreReasoning } from "./reasoning.ts";
+import { renamed } from "./errors.ts";
 import type { ServerOptions } from "./options.ts";
+import type { ServerEvent } from "./render/renderer.ts";
 import type { ServerContext, ServerRequest } from "./route.ts";
 import type { ChatPrompt } from "./schema/chat.ts";
 
@@ -55,6 +57,18 @@ export function encodeConversation(request: ServerRequest, chat: ChatPrompt): Co
   };
 }
 
+/**
+ * Compiles what the answer must be, so that what cannot be kept is refused before a reply begins. Throws
+ * `invalid_argument` naming the client's field, keyword and place; `overloaded`.
+ */
+export async function prepareAnswer({ mimo, chat, prompt }: Conversation): Promise<void> {
+  try {
+    await mimo.prepare(prompt, { tools: chat.request.tools, ...chat.demands });
+  } catch (thrown) {
+    throw renamed(chat.fieldName, thrown);
+  }
+}
+
 /** Names of one choice's calls, made as they are asked for. */
 export function callNames(prefix: string): (index: number) => string {
   const names: string[] = [];
@@ -77,24 +91,25 @@ export interface TurnOptions {
 export function turnOf(request: ServerRequest, conversation: Conversation, turn: TurnOptions): Choice {
   const { mimo, chat, prompt } = conversation;
   const { generation, logprobs, parallelCalls, callId } = turn;
-  const { memory, options: server } = request.server;
+  const { memory, metrics, options: server } = request.server;
   const { tools } = chat.request;
   const options: AnswerOptions = {
     ...generation,
+    ...chat.demands,
     tools,
     thinkingBudget: chat.thinkingBudget,
+    // Ends the answer with its call, which needs no constraint.
     maxToolCalls: parallelCalls === false ? 1 : callLimit(server, turn),
     logprobs,
     temperature: generation.temperature ?? (chat.mayCall ? toolTemperature(mimo) : undefined),
-    logitBias:
-      tools.length > 0 && !chat.mayCall ? { ...generation.logitBias, ...callBias(mimo) } : generation.logitBias,
   };
   const owner = ownerOf(request);
   return (signal) => {
     const endThinking = memory.thinkingSignal(owner, turn.replyId, signal);
-    return rememberReasoning(mimo.answer(prompt, { ...options, endThinking, signal }), (index, text) =>
+    const events = rememberReasoning(mimo.answer(prompt, { ...options, endThinking, signal }), (index, text) =>
       memory.reasoning.set(owner, callId(index), text),
     );
+    return chat.mayCall ? countCalls(events, (isValid) => metrics.called(isValid)) : events;
   };
 }
 
@@ -108,8 +123,13 @@ function toolTemperature({ samplingDefaults }: Mimo): number {
   return samplingDefaults.temperature ?? SAMPLING_PRESETS.agent.temperature;
 }
 
-/** Keeps the model from writing calls, with the prompt as it is: what was computed of it stays of use. */
-function callBias({ tokenizer }: Mimo): Readonly<Record<number, number>> {
-  const id = tokenizer.addedTokenId("<tool_call>");
-  return id === undefined ? {} : { [id]: -100 };
+/** Passes events on, and tells of each call whether its tool takes it. What was cut off is no call yet. */
+async function* countCalls(
+  events: AsyncIterable<ServerEvent>,
+  count: (isValid: boolean) => void,
+): AsyncGenerator<ServerEvent> {
+  for await (const event of events) {
+    if (event.type === "tool_call_end" && event.complete) count(event.validation.ok);
+    yield event;
+  }
 }

@@ -89,11 +89,16 @@ export function inFieldNames<T>(rename: (field: string) => string, make: () => T
   try {
     return make();
   } catch (thrown) {
-    if (!(thrown instanceof MimoError) || thrown.param === undefined) throw thrown;
-    const { code, message, param, cause } = thrown;
-    const named = rename(param);
-    throw new MimoError(code, message.replaceAll(param, named), { param: named, cause });
+    throw renamed(rename, thrown);
   }
+}
+
+/** What was thrown, naming its field by `rename`. */
+export function renamed(rename: (field: string) => string, thrown: unknown): unknown {
+  if (!(thrown instanceof MimoError) || thrown.param === undefined) return thrown;
+  const { code, message, param, cause } = thrown;
+  const named = rename(param);
+  return new MimoError(code, message.replaceAll(param, named), { param: named, cause });
 }
 
 export function invalid(param: string, problem: string): MimoError {

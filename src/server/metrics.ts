@@ -56,6 +56,11 @@ export class Metrics {
     this.#counters.aborted(1);
   }
 
+  called(isValid: boolean): void {
+    this.#counters.calls(1);
+    if (!isValid) this.#counters.invalidCalls(1);
+  }
+
   reasoningRestored(numTurns: number): void {
     this.#counters.reasoningRestored(numTurns);
   }
@@ -121,6 +126,8 @@ const COUNTERS = {
   reasoning: { name: "reasoning_tokens_total", help: "Generated tokens that were reasoning." },
   reasoningRestored: { name: "reasoning_restored_total", help: "Tool turns whose dropped reasoning was put back." },
   reasoningMissing: { name: "reasoning_missing_total", help: "Tool turns that came without their reasoning." },
+  calls: { name: "tool_calls_total", help: "Tool calls that were written to their end." },
+  invalidCalls: { name: "tool_calls_invalid_total", help: "Those that their tool does not take." },
   cacheQueries: { name: "prefix_cache_queries", help: "Prompt tokens looked up in the prefix cache." },
   cacheHits: { name: "prefix_cache_hits", help: "Prompt tokens found in the prefix cache." },
   draftTokens: { name: "spec_decode_num_draft_tokens_total", help: "Tokens drafted by MTP heads." },

@@ -83,7 +83,11 @@ describe("openai, chat", () => {
     expect(await refused({ model: "gpt-9" })).toMatchObject({ code: "model_not_found", param: "model" });
     expect(await refused({ temperature: -1 })).toBeInstanceOf(BadRequestError);
     expect(await refused({ temperature: -1 })).toMatchObject({ param: "temperature", type: "invalid_request_error" });
-    expect(await refused({ tool_choice: "required" })).toMatchObject({ code: "not_supported", param: "tool_choice" });
+    expect(await refused({ tool_choice: "required" })).toMatchObject({
+      code: "invalid_argument",
+      param: "tool_choice",
+    });
+    expect(await refused({ audio: {} })).toMatchObject({ code: "not_supported", param: "audio" });
     const long = { messages: [{ role: "user", content: "x".repeat(2000) }] };
     expect(await refused(long)).toMatchObject({
       code: "context_length_exceeded",
@@ -224,8 +228,7 @@ describe("tools", () => {
     expect(single.choices[0]?.finish_reason).toBe("tool_calls");
     const none = await client.chat.completions.create({ ...params, tool_choice: "none" });
     expect(none.choices[0]?.message.tool_calls).toBeUndefined();
-    const marker = mimo.tokenizer.addedTokenId("<tool_call>") ?? -1;
-    expect(model.calls.at(-1)?.logitBias).toEqual({ [marker]: -100 });
+    expect(model.calls.at(-1)).toMatchObject({ toolChoice: "none" });
   });
 
   test("every spelling of the switch for thinking, and of reasoning", async () => {

@@ -96,17 +96,40 @@ describe("fields", () => {
     [{ messages: undefined }, "messages"],
     [{ audio: {} }, "audio"],
     [{ web_search_options: {} }, "web_search_options"],
-    [{ response_format: { type: "json_object" } }, "response_format"],
+    [{ response_format: { type: "yaml" } }, "response_format.type"],
+    [{ response_format: { type: "json_schema" } }, "response_format.json_schema"],
+    [{ response_format: formatOf(5) }, "response_format.json_schema.schema"],
+    [{ response_format: formatOf(undefined) }, "response_format.json_schema.schema"],
+    [{ response_format: formatOf(nested(40)) }, "response_format.json_schema.schema"],
+    [
+      { response_format: formatOf({ type: "string", pattern: "^(a|b)*a(a|b){30}$" }) },
+      "response_format.json_schema.schema",
+    ],
+    [
+      { response_format: formatOf({ type: "integer", minimum: 2, maximum: 1 }) },
+      "response_format.json_schema.schema.minimum",
+    ],
+    [
+      { response_format: formatOf({ properties: { a: { not: {} } } }), stream: true },
+      "response_format.json_schema.schema.properties.a.not",
+    ],
+    // Where other servers read one; here it would be passed over.
+    [{ response_format: { type: "json_object", schema: {} } }, "response_format.schema"],
     [{ modalities: ["text", "audio"] }, "modalities"],
     [{ tools: [{ type: "function" }] }, "tools[0].function"],
-    [{ tools: [{ type: "function", function: { name: "f", strict: true } }] }, "tools[0].function.strict"],
+    [{ tools: [{ type: "function", function: { name: "f", strict: 1 } }] }, "tools[0].function.strict"],
+    [{ tools: [{ type: "web_search" }, { type: "function", function: { name: "a b" } }] }, "tools[1].function.name"],
     [
       { tools: [{ type: "function", function: { name: "f", parameters: nested(40) } }] },
       "tools[0].function.parameters",
     ],
     [{ tools: Array.from({ length: 513 }, () => ({ type: "x" })) }, "tools"],
-    [{ tool_choice: { type: "function", function: { name: "f" } } }, "tool_choice"],
+    [{ tool_choice: "required" }, "tool_choice"],
+    [{ tool_choice: "any" }, "tool_choice"],
+    [{ tools: [{ type: "web_search" }], tool_choice: { type: "web_search" } }, "tool_choice"],
+    [{ tool_choice: { type: "allowed_tools", allowed_tools: { mode: "any", tools: [] } } }, "tool_choice"],
     [{ guided_json: {} }, "guided_json"],
+    [{ structured_outputs: { regex: "a" } }, "structured_outputs"],
     [{ thinking: { type: "enabled", budget_tokens: -1 } }, "thinking.budget_tokens"],
     [{ thinking_budget_tokens: -2 }, "thinking_budget_tokens"],
     [{ reasoning: { max_tokens: "many" } }, "reasoning.max_tokens"],
@@ -138,6 +161,7 @@ describe("fields", () => {
       ],
     },
     { service_tier: "auto", prediction: {}, never_heard_of: { deep: [1] }, user: "me", store: true, metadata: {} },
+    { response_format: { type: "text" }, tool_choice: "none" },
     { messages: [{ role: "user", content: "\u0000 \u2028 e\u0301 \ud83d\ude00 <|im_end|><think></tool_call>" }] },
   ])("%j is fine", async (fields) => {
     const { status, json } = await serving.post(CHAT, { ...hello, ...fields });
@@ -187,8 +211,14 @@ describe("fields", () => {
     expectError(await serving.post("/v1/completions", { prompt: ["a", ""] }), 400, { param: "prompt[1]" });
     expectError(await serving.post("/v1/completions", { prompt: [99999] }), 400, { param: "prompt" });
     expectError(await serving.post("/v1/completions", { prompt: "a", max_tokens: 0 }), 400, { param: "max_tokens" });
+    for (const param of ["response_format", "guided_json", "structured_outputs"])
+      expectError(await serving.post("/v1/completions", { prompt: "a", [param]: {} }), 400, { param });
   });
 });
+
+function formatOf(schema: unknown): object {
+  return { type: "json_schema", json_schema: { name: "x", schema } };
+}
 
 function nested(depth: number): object {
   return depth === 0 ? {} : { properties: nested(depth - 1) };

@@ -3,13 +3,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { constraintOf } from "../../src/api/constrain.ts";
 import type { GenerationEvent } from "../../src/api/events.ts";
 import { generationEvents } from "../../src/api/generation.ts";
 import { load as loadModel, type LoadOptions } from "../../src/api/load.ts";
-import type { Mimo } from "../../src/api/mimo.ts";
+import type { AnswerDemands, Mimo } from "../../src/api/mimo.ts";
 import type { AnswerOptions, CompleteOptions } from "../../src/api/request.ts";
 import { initCheckpoint } from "../../src/convert/init.ts";
 import type { SequenceOutput, SequenceStats } from "../../src/engine/sequence.ts";
+import { GrammarCompiler } from "../../src/schema/compiler.ts";
 import { createKey } from "../../src/server/keys.ts";
 import { createLog } from "../../src/server/log.ts";
 import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../../src/server/options.ts";
@@ -176,6 +178,15 @@ export function scriptedEvents(
   });
 }
 
+const COMPILER = new GrammarCompiler();
+
+/** What cannot be kept is refused, although a script keeps nothing. */
+async function prepare(prompt: EncodedChat, demands: AnswerDemands): Promise<void> {
+  const { tools = [], toolChoice = "auto", parallelToolCalls = true, responseFormat = { type: "text" } } = demands;
+  const options = { tools, toolChoice, parallelToolCalls, responseFormat };
+  await constraintOf(options, { tokenizer: TOKENIZER, prompt, endTokens: TOKENIZER.eosIds, compiler: COMPILER });
+}
+
 /** A model that answers every chat with one text, or with none until it is aborted; `calls` is what it was asked. */
 export function scriptedModel(
   script: string | undefined,
@@ -198,6 +209,7 @@ export function scriptedModel(
     info: { contextLength: 4096, numMtpHeads: 0, backend: "script", config: { vocabSize: 300, layers: [] } },
     encodeChat: ({ messages, tools, thinking }: Parameters<Mimo["encodeChat"]>[0]): EncodedChat =>
       encodeChat(TOKENIZER, { messages, tools, enableThinking: thinking }),
+    prepare,
     answer: (_: EncodedChat, options: AnswerOptions = {}) => answer(options),
     complete: answer,
   };

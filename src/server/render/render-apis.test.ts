@@ -143,9 +143,9 @@ function assembleMessage(frames: readonly any[]): any {
       else open.json += delta.partial_json;
     }
   }
-  const { type: last, delta, usage } = rest.at(-2);
+  const { type: last, delta, ...others } = rest.at(-2);
   expect(last).toBe("message_delta");
-  return { ...message, ...delta, usage };
+  return { ...message, ...delta, ...others };
 }
 
 interface Told {
@@ -153,13 +153,16 @@ interface Told {
   readonly reasoning: string;
   readonly calls: readonly { readonly id: string; readonly name: string; readonly input: unknown }[];
   readonly finish: string;
+  /** Ids of calls that their tool does not take. */
+  readonly invalid: readonly string[];
   /** Tokens: of the prompt, cached, written, reasoning. */
   readonly usage: readonly number[];
 }
 
+const idsOf = (calls: readonly { readonly id: string }[] = []): string[] => calls.map(({ id }) => id);
 const join = (texts: readonly string[]): string => texts.join("");
 
-function toldByChat({ choices: [{ message, finish_reason: finish }], usage }: any): Told {
+function toldByChat({ choices: [{ message, finish_reason: finish, invalid_tool_calls: invalid }], usage }: any): Told {
   return {
     text: message.content ?? "",
     reasoning: message.reasoning_content ?? "",
@@ -169,6 +172,7 @@ function toldByChat({ choices: [{ message, finish_reason: finish }], usage }: an
       input: JSON.parse(closeJson(call.function.arguments)),
     })),
     finish,
+    invalid: idsOf(invalid),
     usage: [
       usage.prompt_tokens,
       usage.prompt_tokens_details.cached_tokens,
@@ -178,7 +182,13 @@ function toldByChat({ choices: [{ message, finish_reason: finish }], usage }: an
   };
 }
 
-function toldByResponse({ output, status, incomplete_details: details, usage }: any): Told {
+function toldByResponse({
+  output,
+  status,
+  incomplete_details: details,
+  usage,
+  invalid_tool_calls: invalid,
+}: any): Told {
   const textOf = (type: string): string =>
     join(
       output.filter((item: any) => item.type === type).flatMap(({ content }: any) => content.map((p: any) => p.text)),
@@ -194,6 +204,7 @@ function toldByResponse({ output, status, incomplete_details: details, usage }: 
       input: JSON.parse(closeJson(call.arguments)),
     })),
     finish: status === "incomplete" ? "length" : calls.length > 0 ? "tool_calls" : "stop",
+    invalid: idsOf(invalid),
     usage: [
       usage.input_tokens,
       usage.input_tokens_details.cached_tokens,
@@ -210,13 +221,20 @@ const FINISHES: Readonly<Record<string, string>> = {
   tool_use: "tool_calls",
 };
 
-function toldByMessage({ content, stop_reason: reason, stop_sequence: stop, usage }: any): Told {
+function toldByMessage({
+  content,
+  stop_reason: reason,
+  stop_sequence: stop,
+  usage,
+  invalid_tool_calls: invalid,
+}: any): Told {
   expect(stop).toBe(reason === "stop_sequence" ? "STOP" : null);
   return {
     text: join(content.map((block: any) => block.text ?? "")),
     reasoning: join(content.map((block: any) => block.thinking ?? "")),
     calls: content.flatMap(({ type, id, name, input }: any) => (type === "tool_use" ? [{ id, name, input }] : [])),
     finish: FINISHES[reason] ?? reason,
+    invalid: idsOf(invalid),
     usage: [
       usage.input_tokens + usage.cache_read_input_tokens,
       usage.cache_read_input_tokens,

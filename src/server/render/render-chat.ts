@@ -6,7 +6,7 @@
 import type { FinishDetail, FinishReason, TokenAlternative, TokenLogprobs, Usage } from "../../api/events.ts";
 import { errorBody } from "../errors.ts";
 import { detailField, type Frame, type Renderer, type ReplyHeader, type TokenBytes, usageBody } from "./renderer.ts";
-import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
+import { type InvalidCall, invalidCallsField, Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
 export interface ChatReplyOptions extends Pick<TurnOptions, "hasTools"> {
   readonly header: ReplyHeader;
@@ -46,6 +46,7 @@ class Choice {
   #numSent = 0;
   #finishReason: FinishReason | null = null;
   #finishDetail: FinishDetail | undefined;
+  #invalidCalls: readonly InvalidCall[] = [];
 
   constructor(turn: Turn) {
     this.turn = turn;
@@ -80,6 +81,7 @@ class Choice {
         this.usage = event.usage;
         this.#finishReason = event.finishReason;
         this.#finishDetail = event.finishDetail;
+        this.#invalidCalls = event.invalidCalls;
         return give({});
       default:
         return event satisfies never;
@@ -107,7 +109,11 @@ class Choice {
   }
 
   #ending() {
-    return { finish_reason: this.#finishReason, ...detailField(this.#finishDetail) };
+    return {
+      finish_reason: this.#finishReason,
+      ...detailField(this.#finishDetail),
+      ...invalidCallsField(this.#invalidCalls),
+    };
   }
 }
 

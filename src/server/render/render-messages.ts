@@ -7,7 +7,7 @@ import type { FinishReason, Usage } from "../../api/events.ts";
 import { closeJson } from "./close-json.ts";
 import { messagesErrorBody } from "./messages-errors.ts";
 import { detailField, type Frame, type Renderer, type ReplyHeader } from "./renderer.ts";
-import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
+import { invalidCallsField, Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
 export interface MessagesReplyOptions extends TurnOptions {
   readonly header: ReplyHeader;
@@ -101,6 +101,7 @@ class Message {
       },
       usage: done === undefined ? undefined : usageBody(done.usage),
       ...detailField(done?.finishDetail),
+      ...invalidCallsField(done?.invalidCalls ?? []),
     };
   }
 

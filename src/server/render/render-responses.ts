@@ -8,7 +8,7 @@ import type { FinishDetail, Usage } from "../../api/events.ts";
 import type { MimoError } from "../../util/errors.ts";
 import { errorBody } from "../errors.ts";
 import { detailField, type Frame, type Renderer, type ReplyHeader } from "./renderer.ts";
-import { Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
+import { type InvalidCall, invalidCallsField, Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
 export interface ResponsesReplyOptions extends TurnOptions {
   readonly header: ReplyHeader;
@@ -75,6 +75,7 @@ class Reply {
   #completedAt: number | undefined;
   #error: MimoError | undefined;
   #finishDetail: FinishDetail | undefined;
+  #invalidCalls: readonly InvalidCall[] = [];
 
   constructor(options: ResponsesReplyOptions) {
     this.turn = new Turn(options);
@@ -101,6 +102,7 @@ class Reply {
         return [];
       case "done":
         this.#finishDetail = event.finishDetail;
+        this.#invalidCalls = event.invalidCalls;
         return this.#finish(event.finishReason === "length" ? "incomplete" : "completed", event.usage);
       default:
         return event satisfies never;
@@ -132,6 +134,7 @@ class Reply {
       usage: this.#usage === undefined ? null : responsesUsage(this.#usage),
       ...echo,
       ...detailField(this.#finishDetail),
+      ...invalidCallsField(this.#invalidCalls),
     };
   }
 

@@ -58,11 +58,12 @@ function assembleChat(frames: readonly Frame[]): any {
   const choices: any[] = [];
   for (const { choices: parts, ...rest } of chunks) {
     expect(rest).toMatchObject({ id: HEADER.id, object: "chat.completion.chunk", created: 1, model: "tiny" });
-    for (const { index, delta, logprobs, finish_reason } of parts) {
+    for (const { index, delta, logprobs, finish_reason, ...extensions } of parts) {
       const fresh = { index, message: { role: "", content: null, refusal: null }, logprobs: null, finish_reason: null };
       const choice = (choices[index] ??= fresh);
       expect(choice.finish_reason).toBeNull();
       choice.finish_reason = finish_reason;
+      Object.assign(choice, extensions);
       const { message } = choice;
       message.role += delta.role ?? "";
       if (delta.content !== undefined) message.content = (message.content ?? "") + delta.content;
@@ -141,6 +142,20 @@ describe("chat", () => {
     const [choice] = (renderer.whole() as any).choices;
     expect(choice.finish_reason).toBe("length");
     expect(() => JSON.parse(choice.message.tool_calls[0].function.arguments) as unknown).toThrow();
+  });
+
+  test("a call that its tool does not take is told with the end, one that was cut off is not", async () => {
+    const wrong = CALL.replace(">3<", ">three<");
+    const choiceOf = async (text: string, finish: "stop" | "length"): Promise<any> => {
+      const renderer = newChat();
+      for (const event of await eventsOf(text, [2], finish)) renderer.push(0, event);
+      return (renderer.whole() as any).choices[0];
+    };
+    expect((await choiceOf(CALL + wrong, "stop")).invalid_tool_calls).toEqual([
+      { id: "call-0-1", errors: ["count must be integer, not string."] },
+    ]);
+    expect(await choiceOf(CALL, "stop")).not.toHaveProperty("invalid_tool_calls");
+    expect(await choiceOf(wrong.slice(0, -5), "length")).not.toHaveProperty("invalid_tool_calls");
   });
 
   test("what cannot be answered as a call is text", async () => {

@@ -1,7 +1,8 @@
 // One choice's events as every chat API tells them: text, reasoning, and calls with an index and an id.
 //
 // Calls are counted from 0 as they get a name. What cannot be answered as a call is text, as the model wrote it: all
-// calls where the request has no tools, and a call that never names a function.
+// calls where the request has no tools, and a call that never names a function. Calls that were written to their end and
+// that their tool does not take are told with the end of the answer.
 
 import type { FinishDetail, FinishReason, TokenLogprobs, Usage } from "../../api/events.ts";
 import type { ServerEvent } from "./renderer.ts";
@@ -20,7 +21,21 @@ export type TurnEvent =
       readonly finishDetail: FinishDetail | undefined;
       readonly stopString: string | undefined;
       readonly usage: Usage;
+      readonly invalidCalls: readonly InvalidCall[];
     };
+
+/** A call that its tool does not take, and why: sentences that can be shown to the model. */
+export interface InvalidCall {
+  readonly id: string;
+  readonly errors: readonly string[];
+}
+
+/** The field that tells of them, an extension of every API; none where all is well. */
+export function invalidCallsField(calls: readonly InvalidCall[]): {
+  readonly invalid_tool_calls?: readonly InvalidCall[];
+} {
+  return calls.length === 0 ? {} : { invalid_tool_calls: calls };
+}
 
 export interface TurnOptions {
   readonly hasTools: boolean;
@@ -32,6 +47,7 @@ export class Turn {
   readonly #options: TurnOptions;
   #numCalls = 0;
   #isNamed = false;
+  readonly #invalidCalls: InvalidCall[] = [];
 
   constructor(options: TurnOptions) {
     this.#options = options;
@@ -58,7 +74,12 @@ export class Turn {
       case "tool_call_arguments":
         return hasTools ? [{ type: "arguments", index, json: event.json }] : [];
       case "tool_call_end": {
-        if (this.#isNamed) return [{ type: "call_end", index, isWhole: "name" in event.call }];
+        if (this.#isNamed) {
+          const { validation } = event;
+          if (event.complete && !validation.ok)
+            this.#invalidCalls.push({ id: callId(index), errors: validation.errors });
+          return [{ type: "call_end", index, isWhole: "name" in event.call }];
+        }
         const end = event.complete ? "</tool_call>" : "";
         const text = hasTools ? `<tool_call>${event.raw}${end}` : end;
         return text === "" ? [] : [{ type: "text", text }];
@@ -66,7 +87,7 @@ export class Turn {
       case "done": {
         const { finishDetail, stopString, usage } = event;
         const finishReason = event.finishReason === "tool_calls" && !hasTools ? "stop" : event.finishReason;
-        return [{ type: "done", finishReason, finishDetail, stopString, usage }];
+        return [{ type: "done", finishReason, finishDetail, stopString, usage, invalidCalls: this.#invalidCalls }];
       }
       case "progress":
       case "prompt":

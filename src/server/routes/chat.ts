@@ -2,7 +2,7 @@
 
 import { answer, type Plan } from "../answer.ts";
 import { readBody } from "../body.ts";
-import { callNames, encodeConversation, ownerOf, turnOf } from "../conversation.ts";
+import { callNames, encodeConversation, ownerOf, prepareAnswer, turnOf } from "../conversation.ts";
 import { invalid } from "../errors.ts";
 import { checkPromptLength, replyHeader } from "../model.ts";
 import { chatRenderer } from "../render/render-chat.ts";
@@ -20,7 +20,7 @@ export const chatRoutes: readonly Route[] = [
     body: CHAT.schema,
     handle: async (request) => {
       const body = await readBody(request, CHAT);
-      return answer(request, planChat(request, body));
+      return answer(request, await planChat(request, body));
     },
   },
   {
@@ -39,13 +39,14 @@ export const chatRoutes: readonly Route[] = [
   },
 ];
 
-function planChat(request: ServerRequest, body: ChatBody): Plan {
+async function planChat(request: ServerRequest, body: ChatBody): Promise<Plan> {
   const header = replyHeader(request.server, body.model, "chatcmpl-");
   refusePromises(body);
   if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true) throw invalid("top_logprobs", "needs logprobs: true.");
   const conversation = encodeConversation(request, chatPrompt(body));
   const { mimo, chat, prompt, warnings } = conversation;
   checkPromptLength(mimo, prompt.ids.length, "messages");
+  await prepareAnswer(conversation);
   const names = Array.from({ length: body.n ?? 1 }, () => callNames("call_"));
   return {
     stream: body.stream === true,

@@ -2,7 +2,7 @@
 
 import { answer, type Plan } from "../answer.ts";
 import { readBody } from "../body.ts";
-import { callNames, encodeConversation, ownerOf, turnOf } from "../conversation.ts";
+import { callNames, encodeConversation, ownerOf, prepareAnswer, turnOf } from "../conversation.ts";
 import { checkPromptLength, modelName, replyHeader } from "../model.ts";
 import { MESSAGES_ERRORS } from "../render/messages-errors.ts";
 import { messagesRenderer } from "../render/render-messages.ts";
@@ -20,7 +20,7 @@ export const messagesRoutes: readonly Route[] = [
     errors: MESSAGES_ERRORS,
     handle: async (request) => {
       const body = await readBody(request, MESSAGES);
-      return answer(request, planMessage(request, body));
+      return answer(request, await planMessage(request, body));
     },
   },
   {
@@ -39,12 +39,13 @@ export const messagesRoutes: readonly Route[] = [
   },
 ];
 
-function planMessage(request: ServerRequest, body: MessagesBody): Plan {
+async function planMessage(request: ServerRequest, body: MessagesBody): Promise<Plan> {
   const { server, id: requestId } = request;
   const header = replyHeader(server, body.model, "msg_");
   const conversation = encodeConversation(request, messagesPrompt(body));
   const { mimo, chat, prompt, warnings } = conversation;
   checkPromptLength(mimo, prompt.ids.length, "messages");
+  await prepareAnswer(conversation);
   const callId = callNames("toolu_");
   return {
     stream: body.stream === true,

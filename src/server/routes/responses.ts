@@ -4,7 +4,7 @@
 
 import { answer, type Plan } from "../answer.ts";
 import { readBody } from "../body.ts";
-import { callNames, encodeConversation, ownerOf, turnOf } from "../conversation.ts";
+import { callNames, encodeConversation, ownerOf, prepareAnswer, turnOf } from "../conversation.ts";
 import { invalid, notSupported } from "../errors.ts";
 import type { StoredResponse } from "../memory.ts";
 import { checkPromptLength, freshId, replyHeader } from "../model.ts";
@@ -33,7 +33,7 @@ export const responsesRoutes: readonly Route[] = [
     body: RESPONSES.schema,
     handle: async (request) => {
       const body = await readBody(request, RESPONSES);
-      return answer(request, planResponse(request, body));
+      return answer(request, await planResponse(request, body));
     },
   },
   {
@@ -105,13 +105,14 @@ export const responsesRoutes: readonly Route[] = [
   },
 ];
 
-function planResponse(request: ServerRequest, body: ResponsesBody): Plan {
+async function planResponse(request: ServerRequest, body: ResponsesBody): Promise<Plan> {
   const { server, abort } = request;
   const header = replyHeader(server, body.model, "resp_");
   const { chat, input, wantsSealedReasoning } = readPrompt(request, body);
   const conversation = encodeConversation(request, chat);
   const { mimo, prompt, warnings } = conversation;
   checkPromptLength(mimo, prompt.ids.length, "input");
+  await prepareAnswer(conversation);
   const owner = ownerOf(request);
   const callId = callNames("call_");
   const renderer = responsesRenderer({
@@ -205,7 +206,7 @@ function echoOf(body: ResponsesBody): object {
     top_logprobs: 0,
     presence_penalty: body.presence_penalty ?? 0,
     frequency_penalty: body.frequency_penalty ?? 0,
-    text: { format: { type: "text" } },
+    text: { format: body.text?.format ?? { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
     tools: (body.tools ?? []).map((tool) =>
       tool.type === "function" ? { description: null, parameters: null, strict: null, ...tool } : tool,

@@ -1,27 +1,35 @@
 // A Chat Completions request: its fields, and what they mean to the library.
 //
-// Messages are normalised here and checked by the tokenizer's own room.
+// Messages are normalised here and checked by the tokenizer's own room. The other APIs' requests become this one.
 
 import { z } from "zod";
-import type { ChatOptions } from "../../api/request.ts";
+import type { AnswerOptions, ChatOptions } from "../../api/request.ts";
 import { checkTools, type ToolDefinition } from "../../tokenizer/chat-request.ts";
 import type { BodySchema } from "../body.ts";
-import { invalid, notSupported } from "../errors.ts";
-import { depthOf } from "../json.ts";
+import { inFieldNames, notSupported } from "../errors.ts";
 import { LIMITS } from "../options.ts";
-import { count, flag, GENERATION_FIELDS, optional, text, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
+import {
+  checkSchemaSize,
+  otherFormats,
+  RESPONSE_FORMAT,
+  responseFormatOf,
+  TOOL_CHOICE,
+  toolChoiceOf,
+} from "./demands.ts";
+import { count, flag, GENERATION_FIELDS, optional, text } from "./fields.ts";
 import { THINKING_FIELDS, type ThinkingBody, thinkingOf } from "./thinking.ts";
 
 const anything = z.unknown().optional();
 
 const message = z.looseObject({ role: z.string() });
 
-/** What a prompt is made of. */
+/** What a prompt is made of, and what its answer must be. */
 const MESSAGE_FIELDS = {
   model: text,
   messages: z.array(message).min(1, "must be a list of one or more messages."),
   tools: optional(z.array(z.looseObject({ type: z.string() })).max(LIMITS.tools)),
-  tool_choice: optional(z.union([z.string(), z.looseObject({ type: z.string() })])),
+  tool_choice: TOOL_CHOICE,
+  response_format: RESPONSE_FORMAT,
 } as const;
 
 /** The same, with what is asked of thinking. */
@@ -33,7 +41,6 @@ const CHAT_FIELDS = {
   max_completion_tokens: count(1),
   logprobs: flag,
   top_logprobs: count(0, LIMITS.topLogprobs),
-  response_format: optional(z.looseObject({ type: z.string() })),
   parallel_tool_calls: flag,
   modalities: optional(z.array(z.string())),
   prediction: anything,
@@ -51,7 +58,7 @@ export const CHAT: BodySchema<typeof CHAT_FIELDS> = {
     add_generation_prompt: { why: "an answer always begins a turn.", neutral: [true] },
     chat_template: { why: "the checkpoint's own template is used." },
     documents: { why: "put them into the messages." },
-    ...UNSUPPORTED_CONSTRAINTS,
+    ...otherFormats("use response_format."),
   },
 };
 
@@ -62,40 +69,47 @@ export const CONTROL: BodySchema<typeof CONTROL_FIELDS> = { schema: z.object(CON
 export type ChatBody = z.output<typeof CHAT.schema>;
 export type PromptBody = z.output<z.ZodObject<typeof MESSAGE_FIELDS>> & ThinkingBody;
 
-/** What `Mimo.encodeChat` takes, and what was left out. */
+/** What `Mimo.encodeChat` takes, what `Mimo.answer` must keep, and what was left out. */
 export interface ChatPrompt {
   readonly request: Pick<ChatOptions, "messages" | "thinking"> & { readonly tools: readonly ToolDefinition[] };
   readonly thinkingBudget: number | undefined;
+  readonly demands: Pick<AnswerOptions, "toolChoice" | "responseFormat">;
   readonly mayCall: boolean;
   readonly warnings: readonly string[];
+  /** What the client calls a field of the library's options. */
+  readonly fieldName: (field: string) => string;
 }
 
 /** Throws `invalid_argument` or `not_supported` naming the field. */
 export function chatPrompt(body: PromptBody): ChatPrompt {
-  const { tools, warnings } = readTools(body);
-  const choice = body.tool_choice ?? "auto";
-  if (choice !== "auto" && choice !== "none") {
-    const isKnown = choice === "required" || typeof choice === "object";
-    if (!isKnown) throw invalid("tool_choice", 'must be "auto", "none", "required" or a tool.');
-    throw notSupported("tool_choice", 'tool_choice: a call cannot be forced in this version; use "auto" or "none".');
-  }
+  const { tools, places, warnings } = readTools(body);
+  const toolChoice = toolChoiceOf(body.tool_choice);
+  const responseFormat = responseFormatOf(body.response_format);
+  const isLoose = responseFormat.type === "json_schema" && responseFormat.strict === false;
+  const fieldName = (field: string): string => chatField(field, places);
+  inFieldNames(fieldName, () => checkTools(tools));
   const messages = body.messages.map(normaliseMessage) as unknown as ChatOptions["messages"];
   const { thinking, thinkingBudget } = thinkingOf(body);
   return {
     request: { messages, tools, thinking },
     thinkingBudget,
-    mayCall: tools.length > 0 && choice === "auto",
-    warnings,
+    demands: { toolChoice, responseFormat },
+    mayCall: tools.length > 0 && toolChoice !== "none",
+    warnings: [...warnings, ...(isLoose ? ["The schema is not strict: the answer is any JSON object."] : [])],
+    fieldName,
   };
 }
 
+function chatField(field: string, places: readonly number[]): string {
+  return field
+    .replace(/^tools\[(\d+)\]/, (_, i: string) => `tools[${places[Number(i)]}]`)
+    .replace(/^toolChoice/, "tool_choice")
+    .replace(/^responseFormat\.schema/, "response_format.json_schema.schema")
+    .replace(/^responseFormat/, "response_format");
+}
+
 /** Throws `not_supported` for what cannot be promised. */
-export function refusePromises({ response_format: format, modalities }: ChatBody): void {
-  if (format !== undefined && format.type !== "text")
-    throw notSupported(
-      "response_format",
-      `response_format: ${format.type.slice(0, 64)} is not available in this version.`,
-    );
+export function refusePromises({ modalities }: ChatBody): void {
   if (modalities?.some((modality) => modality !== "text") === true)
     throw notSupported("modalities", "modalities: the model writes text only.");
 }
@@ -110,28 +124,25 @@ function normaliseMessage(raw: z.output<typeof message>): object {
   };
 }
 
-/** Functions; tools of other types, which clients send along to everyone, are left out. */
-function readTools(body: PromptBody): { tools: readonly ToolDefinition[]; warnings: readonly string[] } {
-  const kept: unknown[] = [];
-  const warnings: string[] = [];
-  for (const [i, tool] of (body.tools ?? []).entries()) {
-    if (tool.type === "function") kept.push(tool);
-    else warnings.push(`tools[${i}] of type ${tool.type.slice(0, 64)} is left out.`);
-    checkFunction(tool, `tools[${i}].function`);
-  }
-  return { tools: checkTools(kept), warnings };
+interface ReadTools {
+  readonly tools: readonly ToolDefinition[];
+  /** Where each of them stood in the request. */
+  readonly places: readonly number[];
+  readonly warnings: readonly string[];
 }
 
-function checkFunction(tool: Readonly<Record<string, unknown>>, path: string): void {
-  const { parameters, strict } = (tool["function"] ?? {}) as Readonly<Record<string, unknown>>;
-  if (strict === true)
-    throw notSupported(
-      `${path}.strict`,
-      `${path}.strict: arguments cannot be promised to fit in this version; leave it out.`,
-    );
-  if (parameters === undefined) return;
-  if (JSON.stringify(parameters).length > LIMITS.schemaBytes)
-    throw invalid(`${path}.parameters`, `is larger than ${LIMITS.schemaBytes} bytes.`);
-  if (depthOf(parameters) > LIMITS.schemaDepth)
-    throw invalid(`${path}.parameters`, `is nested more than ${LIMITS.schemaDepth} deep.`);
+/** Functions, to be checked; tools of other types, which clients send along to everyone, are left out. */
+function readTools(body: PromptBody): ReadTools {
+  const tools: unknown[] = [];
+  const places: number[] = [];
+  const warnings: string[] = [];
+  for (const [i, tool] of (body.tools ?? []).entries()) {
+    if (tool.type === "function") {
+      const { parameters } = (tool["function"] ?? {}) as Readonly<Record<string, unknown>>;
+      if (parameters !== undefined) checkSchemaSize(parameters, `tools[${i}].function.parameters`);
+      places.push(i);
+      tools.push(tool);
+    } else warnings.push(`tools[${i}] of type ${tool.type.slice(0, 64)} is left out.`);
+  }
+  return { tools: tools as readonly ToolDefinition[], places, warnings };
 }

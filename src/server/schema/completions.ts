@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { BodySchema } from "../body.ts";
 import { invalid } from "../errors.ts";
 import { LIMITS } from "../options.ts";
-import { count, flag, GENERATION_FIELDS, tokenId, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
+import { otherFormats } from "./demands.ts";
+import { count, flag, GENERATION_FIELDS, tokenId } from "./fields.ts";
 
 const ids = z.array(tokenId);
 
@@ -24,7 +25,9 @@ export const COMPLETIONS: BodySchema<typeof COMPLETIONS_FIELDS> = {
   schema: z.object(COMPLETIONS_FIELDS),
   unsupported: {
     suffix: { why: "the model continues text, it does not fill gaps.", neutral: [""] },
-    ...UNSUPPORTED_CONSTRAINTS,
+    ...otherFormats("what continues a text has no format; use response_format of /v1/chat/completions.", [
+      "response_format",
+    ]),
   },
 };
 

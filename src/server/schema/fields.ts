@@ -93,19 +93,3 @@ export function generationOptions(
     cacheNamespace: key?.id,
   };
 }
-
-/** Constrained decoding is not there yet: until then a promise of a format is refused, never broken. */
-const CONSTRAINT = { why: "constrained decoding is not available in this version; leave the field out." };
-
-/** Ways of other servers to constrain the output. */
-export const UNSUPPORTED_CONSTRAINTS = Object.fromEntries(
-  [
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "grammar",
-    "json_schema",
-    "structured_outputs",
-  ].map((field) => [field, CONSTRAINT]),
-);

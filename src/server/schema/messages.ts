@@ -8,7 +8,8 @@ import type { BodySchema } from "../body.ts";
 import { inFieldNames, invalid, notSupported } from "../errors.ts";
 import { LIMITS } from "../options.ts";
 import { type ChatPrompt, chatPrompt } from "./chat.ts";
-import { count, GENERATION_FIELDS, optional, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
+import { OUTPUT_FORMAT, otherFormats, type ResponseFormatField, type ToolChoiceField } from "./demands.ts";
+import { count, GENERATION_FIELDS, optional, text } from "./fields.ts";
 import { effortBudget, effortField } from "./thinking.ts";
 
 const block = z.looseObject({ type: z.string() });
@@ -27,6 +28,7 @@ const PROMPT_FIELDS = {
   tool_choice: optional(
     z.looseObject({
       type: z.enum(["auto", "any", "tool", "none"]),
+      name: text,
       disable_parallel_tool_use: optional(z.boolean()),
     }),
   ),
@@ -36,7 +38,9 @@ const PROMPT_FIELDS = {
       budget_tokens: count(0),
     }),
   ),
-  output_config: optional(z.looseObject({ format: accepted, effort: effortField })),
+  output_config: optional(z.looseObject({ format: OUTPUT_FORMAT, effort: effortField })),
+  // The name that it had first.
+  output_format: OUTPUT_FORMAT,
   cache_control: accepted,
   context_management: accepted,
 } as const;
@@ -51,10 +55,9 @@ const MESSAGES_FIELDS = {
 } as const;
 
 const unsupported = {
-  output_format: { why: "constrained decoding is not available in this version; leave the field out." },
   mcp_servers: { why: "this server calls no tools itself." },
   container: { why: "this server runs no code." },
-  ...UNSUPPORTED_CONSTRAINTS,
+  ...otherFormats("use output_config.format.", ["response_format"]),
 } as const;
 
 export const MESSAGES: BodySchema<typeof MESSAGES_FIELDS> = {
@@ -79,8 +82,6 @@ const BILLING_HEADER = /^x-anthropic-billing-header:[^\n]*\n?/;
 
 /** Throws `invalid_argument` or `not_supported` naming the field. */
 export function messagesPrompt(body: CountedBody): ChatPrompt {
-  if (body.output_config?.format !== undefined && body.output_config.format !== null)
-    throw notSupported("output_config.format", "output_config.format: is not available in this version.");
   const last = body.messages.at(-1);
   if (last?.role === "assistant")
     throw notSupported("messages", "messages: an answer cannot be continued; the last message must be the user's.");
@@ -91,20 +92,34 @@ export function messagesPrompt(body: CountedBody): ChatPrompt {
       turnMessages(role, said, `messages[${i}].content`, warnings),
     ),
   ];
-  const chat = inFieldNames(
-    (field) => field.replace(/^(tools\[\d+\])\.function/, "$1").replace(/\.parameters$/, ".input_schema"),
-    () =>
-      chatPrompt({
-        model: body.model,
-        messages,
-        tools: body.tools?.map(chatTool),
-        tool_choice: chatChoice(body.tool_choice),
-        thinking: body.thinking,
-        // Effort is how much, not whether.
-        thinking_budget_tokens: body.thinking?.budget_tokens ?? effortBudget(body.output_config?.effort),
-      }),
+  const messagesField = fieldNames(body);
+  const chat = inFieldNames(messagesField, () =>
+    chatPrompt({
+      model: body.model,
+      messages,
+      tools: body.tools?.map(chatTool),
+      tool_choice: chatChoice(body.tool_choice),
+      response_format: chatFormat(body),
+      thinking: body.thinking,
+      // Effort is how much, not whether.
+      thinking_budget_tokens: body.thinking?.budget_tokens ?? effortBudget(body.output_config?.effort),
+    }),
   );
-  return { ...chat, warnings: [...chat.warnings, ...warnings] };
+  return {
+    ...chat,
+    warnings: [...chat.warnings, ...warnings],
+    fieldName: (field) => messagesField(chat.fieldName(field)),
+  };
+}
+
+/** What a field of a chat is called here. */
+function fieldNames({ output_config: config }: CountedBody): (field: string) => string {
+  const format = config?.format === undefined ? "output_format" : "output_config.format";
+  return (field) =>
+    field
+      .replace(/^(tools\[\d+\])\.function/, "$1")
+      .replace(/^(tools\[\d+\])\.parameters/, "$1.input_schema")
+      .replace(/^response_format(\.json_schema\b)?/, format);
 }
 
 function systemMessage(system: CountedBody["system"]): readonly Message[] {
@@ -192,7 +207,17 @@ function chatTool(tool: NonNullable<CountedBody["tools"]>[number]): Block {
   return { type: "function", function: { name, description: description ?? undefined, parameters, strict } };
 }
 
-function chatChoice(choice: CountedBody["tool_choice"]): string | Block | undefined {
+function chatChoice(choice: CountedBody["tool_choice"]): ToolChoiceField {
   if (choice?.type === "any") return "required";
-  return choice?.type === "tool" ? { type: "function", function: { name: choice["name"] } } : choice?.type;
+  if (choice?.type !== "tool") return choice?.type;
+  return { type: "function", function: { name: stringOf(choice.name, "tool_choice.name") } };
 }
+
+function chatFormat({ output_config: config, output_format: old }: CountedBody): ResponseFormatField {
+  if (config?.format !== undefined && old !== undefined)
+    throw invalid("output_format", "stands beside output_config.format, which is the same; give one of them.");
+  const format = config?.format ?? old;
+  return format === undefined ? undefined : { type: "json_schema", json_schema: { ...format, ...UNNAMED } };
+}
+
+const UNNAMED = { name: undefined, description: undefined, strict: undefined };

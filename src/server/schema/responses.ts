@@ -8,7 +8,14 @@ import type { BodySchema } from "../body.ts";
 import { inFieldNames, invalid, notSupported } from "../errors.ts";
 import { LIMITS } from "../options.ts";
 import { type ChatPrompt, chatPrompt } from "./chat.ts";
-import { count, flag, GENERATION_FIELDS, optional, text, UNSUPPORTED_CONSTRAINTS } from "./fields.ts";
+import {
+  FLAT_TOOL_CHOICE,
+  otherFormats,
+  type ResponseFormatField,
+  TEXT_FORMAT,
+  type ToolChoiceField,
+} from "./demands.ts";
+import { count, flag, GENERATION_FIELDS, optional, text } from "./fields.ts";
 import { THINKING_FIELDS } from "./thinking.ts";
 
 const part = z.looseObject({ type: z.string() });
@@ -27,9 +34,9 @@ const RESPONSES_FIELDS = {
   previous_response_id: text,
   reasoning: THINKING_FIELDS.reasoning,
   store: flag,
-  text: optional(z.looseObject({ format: optional(z.looseObject({ type: z.string() })) })),
+  text: optional(z.looseObject({ format: TEXT_FORMAT })),
   tools: optional(z.array(z.looseObject({ type: z.string() })).max(LIMITS.tools)),
-  tool_choice: optional(z.union([z.string(), z.looseObject({ type: z.string() })])),
+  tool_choice: FLAT_TOOL_CHOICE,
 } as const;
 
 export const RESPONSES: BodySchema<typeof RESPONSES_FIELDS> = {
@@ -42,7 +49,7 @@ export const RESPONSES: BodySchema<typeof RESPONSES_FIELDS> = {
     top_logprobs: { why: "log-probabilities are given by /v1/chat/completions.", neutral: [0] },
     n: { why: "a response has one choice.", neutral: [1] },
     max_tokens: { why: "use max_output_tokens." },
-    ...UNSUPPORTED_CONSTRAINTS,
+    ...otherFormats("use text.format.", ["response_format"]),
   },
 };
 
@@ -72,28 +79,33 @@ export function responsesPrompt(body: ResponsesBody, { previous, unseal }: Respo
   if (body.instructions !== undefined) messages.add({ role: "system", content: body.instructions });
   for (const [i, one] of [...previous, ...input].entries()) messages.addItem(one, `input[${i - previous.length}]`);
   if (messages.list.length === 0) throw invalid("input", "must have one or more items.");
-  const chat = inFieldNames(
-    (field) => field.replace(/^(tools\[\d+\])\.function/, "$1"),
-    () =>
-      chatPrompt({
-        model: body.model,
-        messages: [...messages.list],
-        tools: body.tools?.map(chatTool),
-        tool_choice: chatChoice(body.tool_choice),
-        reasoning: body.reasoning,
-      }),
+  const chat = inFieldNames(responsesField, () =>
+    chatPrompt({
+      model: body.model,
+      messages: [...messages.list],
+      tools: body.tools?.map(chatTool),
+      tool_choice: chatChoice(body.tool_choice),
+      response_format: chatFormat(body.text?.format),
+      reasoning: body.reasoning,
+    }),
   );
   return {
-    chat: { ...chat, warnings: [...chat.warnings, ...messages.warnings] },
+    chat: {
+      ...chat,
+      warnings: [...chat.warnings, ...messages.warnings],
+      fieldName: (field) => responsesField(chat.fieldName(field)),
+    },
     input,
     wantsSealedReasoning: body.include?.includes(SEALED_REASONING) === true,
   };
 }
 
-function refusePromises({ text: form, include }: ResponsesBody): void {
-  const type = form?.format?.type ?? "text";
-  if (type !== "text")
-    throw notSupported("text.format", `text.format: ${type.slice(0, 64)} is not available in this version.`);
+/** What a field of a chat is called here. */
+function responsesField(field: string): string {
+  return field.replace(/^(tools\[\d+\])\.function/, "$1").replace(/^response_format(\.json_schema\b)?/, "text.format");
+}
+
+function refusePromises({ include }: ResponsesBody): void {
   if (include?.includes("message.output_text.logprobs") === true)
     throw notSupported("include", "include: log-probabilities are given by /v1/chat/completions.");
 }
@@ -108,9 +120,16 @@ function chatTool(tool: z.output<typeof part>): z.output<typeof part> {
   };
 }
 
-function chatChoice(choice: ResponsesBody["tool_choice"]): ResponsesBody["tool_choice"] {
-  if (typeof choice !== "object" || choice.type !== "function") return choice;
-  return { type: "function", function: { name: choice["name"] } };
+function chatChoice(choice: ResponsesBody["tool_choice"]): ToolChoiceField {
+  if (typeof choice !== "object") return choice;
+  const called = ({ name }: { readonly name: string }) => ({ type: "function" as const, function: { name } });
+  if (choice.type === "function") return called(choice);
+  const { type, mode, tools } = choice;
+  return { type, allowed_tools: { mode, tools: tools.map(called) } };
+}
+
+function chatFormat(format: NonNullable<ResponsesBody["text"]>["format"]): ResponseFormatField {
+  return format?.type === "json_schema" ? { type: format.type, json_schema: format } : format;
 }
 
 interface AssistantTurn extends Record<string, unknown> {
