@@ -11,6 +11,7 @@ import { randomKey } from "../../util/random.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { chinese } from "./chinese.ts";
 import { code } from "./code.ts";
+import { copying } from "./copying.ts";
 import { html } from "./html.ts";
 import { identity } from "./identity.ts";
 import { json } from "./json.ts";
@@ -21,7 +22,7 @@ import { shuffled } from "./shuffle.ts";
 import { stories } from "./stories.ts";
 import { tools } from "./tools.ts";
 
-const GENERATORS = { stories, arithmetic, tools, retrieval, code, html, json, identity, chinese };
+const GENERATORS = { stories, arithmetic, tools, retrieval, code, html, json, identity, chinese, copying };
 
 export type GeneratorName = keyof typeof GENERATORS;
 export const GENERATOR_NAMES = Object.keys(GENERATORS) as readonly GeneratorName[];

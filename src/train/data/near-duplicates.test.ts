@@ -20,6 +20,7 @@ const BOUNDS: Readonly<Record<GeneratorName, number>> = {
   json: 0.01,
   identity: 0.05,
   chinese: 0.12,
+  copying: 0.02,
 };
 
 function textsOf(generator: string, split: Split, count: number): string[] {
