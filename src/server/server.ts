@@ -35,8 +35,8 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
     });
   }
   const admission = new Admission(options);
-  const metrics = new Metrics(admission, options.modelNames[0] ?? "");
   let mimo: Mimo | undefined;
+  const metrics = new Metrics(admission, options.modelNames[0] ?? "", () => mimo?.kvUse ?? 0);
   let isStopping = false;
   const model = (): Mimo => {
     if (isStopping) throw new MimoError("loading", "The server is stopping.");
