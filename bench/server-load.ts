@@ -12,8 +12,9 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { initCheckpoint } from "../src/convert/init.ts";
+import { urlOf } from "../test/e2e/command.ts";
 import { type Holding, holdingWhenIdle, leastOf, sendWave, type Wave } from "./load/crowd.ts";
-import { describeMachine, markdownTable, readCommit, ROOT, writeResults } from "./report.mjs";
+import { busyWarning, describeMachine, markdownTable, readCommit, ROOT, writeResults } from "./report.mjs";
 
 const USAGE = `usage: node --import ./scripts/ts-loader.mjs bench/server-load.ts [options]
   --minutes N       waves are sent for so long; default 0.5, at least one wave
@@ -36,6 +37,7 @@ const [connections, requests, queue, running, threads] = (
 ).map(count) as [number, number, number, number, number];
 const minutes = Number(options.minutes);
 const commit = readCommit();
+const wasBusy = busyWarning() !== undefined;
 
 const folder = mkdtempSync(join(tmpdir(), "mimo-load-"));
 try {
@@ -121,15 +123,7 @@ async function startServer(model: string): Promise<LoadedServer> {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  let text = "";
-  const url = await new Promise<string>((resolve, reject) => {
-    child.stderr.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      const found = /http:\S+(?=\/v1)/.exec(text)?.[0];
-      if (found !== undefined) resolve(found);
-    });
-    child.once("close", () => reject(new Error(`mimo serve ended: ${text}`)));
-  });
+  const url = await urlOf(child);
   return {
     url,
     stop: () => {
@@ -196,7 +190,7 @@ function report(waves: readonly Wave[], idle: readonly Holding[], problems: read
   const settings = { minutes, connections, requests, queue, running, threads, model: "tiny" };
   const machine = { ...describeMachine(), loadAverage: loadavg()[0] };
   const date = new Date().toISOString().slice(0, 10);
-  writeResults(options.out, { date, commit, machine, settings, totals, byKind, healthMs, idle, problems });
+  writeResults(options.out, { date, commit, machine, wasBusy, settings, totals, byKind, healthMs, idle, problems });
 }
 
 function countEqual(problems: readonly string[]): Map<string, number> {
