@@ -7,11 +7,12 @@
 // made: random weights, the same for both.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { busyWarning, describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
+import { provideModel } from "./models.mjs";
 import { median, speedTable, summarise } from "./speed-table.mjs";
 
 const PRESET = "bench-1b";
@@ -42,7 +43,8 @@ if (!existsSync(join(ROOT, "bench/peers/node_modules")))
   fail("The peer is not installed: run `npm ci` in bench/peers.");
 const loadBefore = loadavg()[0];
 const commit = readCommit();
-const models = positionals.length > 0 ? positionals : options.types.split(",").map(provideModel);
+const provide = (type) => provideModel(run, options.models, PRESET, type);
+const models = positionals.length > 0 ? positionals : options.types.split(",").map(provide);
 const results = [];
 models.forEach((model, i) => {
   results.push(compare(model, `${i + 1} of ${models.length}`));
@@ -96,22 +98,6 @@ function run(file, args) {
   } catch (error) {
     return fail(`${file} ${args.join(" ")} failed:\n${error.stderr ?? error.message}`);
   }
-}
-
-/** The file of a type, made by `mimo init` and `mimo convert` where it is missing. */
-function provideModel(type) {
-  const path = (dtype) => join(options.models, `${PRESET}-${dtype}.gguf`);
-  if (existsSync(path(type))) return path(type);
-  mkdirSync(options.models, { recursive: true });
-  if (!existsSync(path("bf16"))) {
-    console.error(`Making ${path("bf16")} …`);
-    run("bin/mimo.mjs", ["init", "--preset", PRESET, "--type", "bf16", path("bf16")]);
-  }
-  if (type !== "bf16") {
-    console.error(`Making ${path(type)} …`);
-    run("bin/mimo.mjs", ["convert", path("bf16"), path(type), "--type", type]);
-  }
-  return path(type);
 }
 
 function compare(model, place) {

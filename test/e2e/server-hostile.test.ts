@@ -1,9 +1,13 @@
-// Clients that would have the server fetch something, that hold its connections, and that crowd others out.
+// Clients that would have the server fetch something, that hold its connections, and that crowd others out; an engine that
+// ends, and a disk that takes nothing.
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually, scriptedModel, serveModel, type Serving, serveTiny, twoKeys } from "./serving.ts";
+import { eventually, framesOf, scriptedModel, serveModel, type Serving, serveTiny, twoKeys } from "./serving.ts";
 
 const CHAT = "/v1/chat/completions";
 const hello = { messages: [{ role: "user", content: "Hello" }], max_tokens: 2 };
@@ -145,4 +149,39 @@ test("one key's long prompts do not keep another key waiting for its first token
   // Those that ran, and the few that came in its turn's stead; not the whole crowd.
   expect(numEnded - endedBefore).toBeLessThan(6);
   await Promise.all(crowd);
+});
+
+test("an engine that has ended fails what runs, and health says so", async () => {
+  await using serving = await serveTiny();
+  const long = { prompt: "Once", max_tokens: 900, ignore_eos: true, stream: true };
+  const stream = serving.post("/v1/completions", long);
+  const running = async (): Promise<boolean> =>
+    /^mimo:num_requests_running{.*} 1$/m.test((await serving.get("/metrics")).text);
+  await eventually(running, "the stream runs");
+  await serving.mimo.close();
+  const { text } = await stream;
+  expect(framesOf(text).at(-1)).toMatchObject({ error: { type: expect.any(String) } });
+  expect(text).not.toMatch(/\[DONE\]|\n\s+at /);
+  for (const reply of [await serving.get("/health"), await serving.post(CHAT, hello)])
+    expect([reply.status, reply.json.error.code]).toEqual([503, "loading"]);
+  expect((await serving.get("/health/live")).status).toBe(200);
+  expect((await serving.get("/metrics")).status).toBe(200);
+});
+
+test("where usage cannot be written, requests are answered, and the log says why", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mimo-disk-"));
+  const usageFile = join(folder, "file", "usage.json");
+  {
+    await using serving = await serveModel(scriptedModel("Hi"), { usageFile, usageFlushMs: 20 });
+    await serving.post(CHAT, hello);
+    // From now on no folder can be made there.
+    rmSync(join(folder, "file"), { recursive: true, force: true });
+    writeFileSync(join(folder, "file"), "");
+    await serving.post(CHAT, hello);
+    await eventually(() => /"level":(50|"error")/.test(serving.log.join("")), "the log says so");
+    const reply = await serving.post(CHAT, hello);
+    expect(reply.status).toBe(200);
+    expect(reply.text).not.toContain(folder);
+  }
+  rmSync(folder, { recursive: true });
 });
