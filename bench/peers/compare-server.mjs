@@ -7,13 +7,11 @@
 // it, so its side pays for no HTTP. Beside both, the same requests through our library show what serving costs.
 // Prefixes: the cases of bench/prefix-reuse.ts, llama.cpp by the rule of its server (llama-prefix.mjs).
 
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { busyWarning, describeMachine, markdownTable, readCommit, ROOT, writeResults } from "../report.mjs";
-import { provideModel } from "./models.mjs";
+import { describeMachine, markdownTable, readCommit, ROOT, writeResults } from "../report.mjs";
+import { checkMachine, fail, provideModel, run } from "./comparison.mjs";
 import { median } from "./speed-table.mjs";
 
 const PRESET = "bench-1b";
@@ -37,13 +35,10 @@ const [rounds, threads, prompt, tokens, conversation] = ["rounds", "threads", "p
 const prefixRounds = readCount("prefix-rounds", 0);
 const streams = options.streams.split(",").map(Number);
 
-const warning = busyWarning();
-if (warning !== undefined && !options.anyway) fail(`${warning}\nNothing was measured. --anyway measures all the same.`);
-if (!existsSync(join(ROOT, "bench/peers/node_modules")))
-  fail("The peer is not installed: run `npm ci` in bench/peers.");
+const wasBusy = checkMachine(options.anyway);
 const loadBefore = loadavg()[0];
 const commit = readCommit();
-const provide = (type) => provideModel(run, options.models, PRESET, type);
+const provide = (type) => provideModel(options.models, PRESET, type);
 const models = positionals.length > 0 ? positionals : options.types.split(",").map(provide);
 const results = [];
 for (const model of models) {
@@ -84,22 +79,6 @@ function readCount(name, least) {
   return Number.isSafeInteger(value) && value >= least
     ? value
     : fail(`--${name} must be a whole number of at least ${least}.\n${USAGE}`);
-}
-
-/** @returns {never} */
-function fail(message) {
-  console.error(message);
-  process.exit(2);
-}
-
-function run(file, args) {
-  const loader = file.endsWith(".ts") ? ["--import", join(ROOT, "scripts/ts-loader.mjs")] : [];
-  const output = { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26, cwd: ROOT };
-  try {
-    return execFileSync(process.execPath, [...loader, join(ROOT, file), ...args], output);
-  } catch (error) {
-    return fail(`${file} ${args.join(" ")} failed:\n${error.stderr ?? error.message}`);
-  }
 }
 
 function compare(model) {
@@ -187,7 +166,7 @@ function writeReport() {
     commit,
     machine: describeMachine(),
     loadAverage: { before: loadBefore, after: loadavg()[0] },
-    wasBusy: warning !== undefined,
+    wasBusy,
     settings: { rounds, prefixRounds, threads, streams, prompt, tokens, conversation },
     unit: "tokens per second, prompts included; milliseconds to the first token",
     results,

@@ -6,13 +6,12 @@
 // alternate, so that what else the machine does falls on both; each figure is the median. Models that are missing are
 // made: random weights, the same for both.
 
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { busyWarning, describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
-import { provideModel } from "./models.mjs";
+import { describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
+import { checkMachine, fail, provideModel, run } from "./comparison.mjs";
 import { median, speedTable, summarise } from "./speed-table.mjs";
 
 const PRESET = "bench-1b";
@@ -37,13 +36,10 @@ const threads = readCount("threads");
 const tokens = readCount("tokens");
 const together = options.together.split(",").filter(Boolean);
 
-const warning = busyWarning();
-if (warning !== undefined && !options.anyway) fail(`${warning}\nNothing was measured. --anyway measures all the same.`);
-if (!existsSync(join(ROOT, "bench/peers/node_modules")))
-  fail("The peer is not installed: run `npm ci` in bench/peers.");
+const wasBusy = checkMachine(options.anyway);
 const loadBefore = loadavg()[0];
 const commit = readCommit();
-const provide = (type) => provideModel(run, options.models, PRESET, type);
+const provide = (type) => provideModel(options.models, PRESET, type);
 const models = positionals.length > 0 ? positionals : options.types.split(",").map(provide);
 const results = [];
 models.forEach((model, i) => {
@@ -83,21 +79,6 @@ function readOptions() {
 function readCount(name) {
   const value = Number(options[name]);
   return Number.isSafeInteger(value) && value > 0 ? value : fail(`--${name} must be a whole number above 0.\n${USAGE}`);
-}
-
-/** @returns {never} */
-function fail(message) {
-  console.error(message);
-  process.exit(2);
-}
-
-function run(file, args) {
-  const output = { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 };
-  try {
-    return execFileSync(process.execPath, [join(ROOT, file), ...args], output);
-  } catch (error) {
-    return fail(`${file} ${args.join(" ")} failed:\n${error.stderr ?? error.message}`);
-  }
 }
 
 function compare(model, place) {
@@ -169,7 +150,7 @@ function writeReport() {
       readBytesPerSecond: Math.round(median(results.map(({ readBytesPerSecond }) => readBytesPerSecond))),
     },
     loadAverage: { before: loadBefore, after: loadavg()[0] },
-    wasBusy: warning !== undefined,
+    wasBusy,
     settings: { rounds, threads, prompt: PROMPT, promptTogether: SHORT_PROMPT, tokens },
     unit: "tokens per second",
     results,
