@@ -155,9 +155,8 @@ test("an engine that has ended fails what runs, and health says so", async () =>
   await using serving = await serveTiny();
   const long = { prompt: "Once", max_tokens: 900, ignore_eos: true, stream: true };
   const stream = serving.post("/v1/completions", long);
-  const running = async (): Promise<boolean> =>
-    /^mimo:num_requests_running{.*} 1$/m.test((await serving.get("/metrics")).text);
-  await eventually(running, "the stream runs");
+  const metrics = async (): Promise<string> => (await serving.get("/metrics")).text;
+  await eventually(async () => /^mimo:kv_cache_usage_perc{.*} 0\.\d+$/m.test(await metrics()), "it holds keys");
   await serving.mimo.close();
   const { text } = await stream;
   expect(framesOf(text).at(-1)).toMatchObject({ error: { type: expect.any(String) } });
