@@ -1,6 +1,6 @@
 // What turn 11 of a conversation costs, however it comes about, with the prefix cache and without it.
 //
-//   node --import ./scripts/ts-loader.mjs bench/prefix-reuse.ts MODEL [--tokens 8192] [--threads 2] [--snapshots BYTES]
+//   node --import ./scripts/ts-loader.mjs bench/prefix-reuse.ts MODEL [--tokens 8192] [--threads 2] [--snapshots BYTES] [--json]
 //
 // Ten turns of a user, a model that thinks first, and its answer; then the cases (a) to (e). Processed are the tokens
 // that went through the model, replayed those of them whose global keys were known. Milliseconds are to the first token.
@@ -23,6 +23,7 @@ const { values, positionals } = parseArgs({
     tokens: { type: "string", default: "8192" },
     threads: { type: "string" },
     snapshots: { type: "string" },
+    json: { type: "boolean", default: false },
   },
 });
 const [path] = positionals;
@@ -48,6 +49,7 @@ const open = (hasCache: boolean): Engine =>
 using engine = open(true);
 using plain = open(false);
 const { vocabSize } = engine.runner.model.config;
+const rows: object[] = [];
 let nextId = 1;
 
 /** Random tokens, other ones for each seed. */
@@ -75,7 +77,10 @@ function report(name: string, prompt: readonly number[]): void {
   const uncached = ask(plain, prompt, THOUGHTS + ANSWER);
   if (cached.tokens.join() !== uncached.tokens.join()) throw new Error(`${name}: other tokens than without a cache`);
   const { promptTokens, cachedTokens, replayedTokens, cacheMiss } = cached.stats;
-  const columns = [promptTokens, promptTokens - cachedTokens, replayedTokens].map((count) => String(count).padStart(9));
+  const processed = promptTokens - cachedTokens;
+  rows.push({ name, promptTokens, processed, firstMs: cached.firstMs, uncachedMs: uncached.firstMs });
+  if (values.json) return;
+  const columns = [promptTokens, processed, replayedTokens].map((count) => String(count).padStart(9));
   const times = [cached.firstMs, uncached.firstMs].map((ms) => ms.toFixed(0).padStart(8));
   console.log(`${name.padEnd(34)}${columns.join(" ")} ${times.join(" ")}  ${cacheMiss}`);
 }
@@ -94,11 +99,12 @@ for (let turn = 0; turn < TURNS; turn++) {
 const last = turns.at(-1)!;
 const fifth = turns[4]!;
 const message = text(7, 40);
-console.log(`${backend.description}\n${"".padEnd(34)}   prompt processed  replayed       ms without a cache`);
+if (!values.json)
+  console.log(`${backend.description}\n${"".padEnd(34)}   prompt processed  replayed       ms without a cache`);
 report("(a) continued", [...history, ...message]);
 report("(b) last answer regenerated", last.prompt);
 report("(c) branched at turn 5", [...fifth.prompt, ...fifth.answer, ...text(8, 40)]);
 report("(d) last turn's reasoning dropped", [...last.prompt, ...last.answer.slice(THOUGHTS), ...message]);
 for (let other = 0; other < OTHERS; other++) ask(engine, [...system, ...text(200 + other, 400)], THOUGHTS + ANSWER);
 report(`(e) resumed after ${OTHERS} others`, [...history, ...message, ...text(9, 40)]);
-console.log(engine.prefixCacheStats);
+console.log(values.json ? JSON.stringify(rows) : engine.prefixCacheStats);

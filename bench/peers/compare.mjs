@@ -6,12 +6,12 @@
 // alternate, so that what else the machine does falls on both; each figure is the median. Models that are missing are
 // made: random weights, the same for both.
 
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { basename, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { busyWarning, describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
+import { describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
+import { checkMachine, fail, provideModel, run } from "./comparison.mjs";
 import { median, speedTable, summarise } from "./speed-table.mjs";
 
 const PRESET = "bench-1b";
@@ -36,13 +36,11 @@ const threads = readCount("threads");
 const tokens = readCount("tokens");
 const together = options.together.split(",").filter(Boolean);
 
-const warning = busyWarning();
-if (warning !== undefined && !options.anyway) fail(`${warning}\nNothing was measured. --anyway measures all the same.`);
-if (!existsSync(join(ROOT, "bench/peers/node_modules")))
-  fail("The peer is not installed: run `npm ci` in bench/peers.");
+const wasBusy = checkMachine(options.anyway);
 const loadBefore = loadavg()[0];
 const commit = readCommit();
-const models = positionals.length > 0 ? positionals : options.types.split(",").map(provideModel);
+const provide = (type) => provideModel(options.models, PRESET, type);
+const models = positionals.length > 0 ? positionals : options.types.split(",").map(provide);
 const results = [];
 models.forEach((model, i) => {
   results.push(compare(model, `${i + 1} of ${models.length}`));
@@ -81,37 +79,6 @@ function readOptions() {
 function readCount(name) {
   const value = Number(options[name]);
   return Number.isSafeInteger(value) && value > 0 ? value : fail(`--${name} must be a whole number above 0.\n${USAGE}`);
-}
-
-/** @returns {never} */
-function fail(message) {
-  console.error(message);
-  process.exit(2);
-}
-
-function run(file, args) {
-  const output = { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 };
-  try {
-    return execFileSync(process.execPath, [join(ROOT, file), ...args], output);
-  } catch (error) {
-    return fail(`${file} ${args.join(" ")} failed:\n${error.stderr ?? error.message}`);
-  }
-}
-
-/** The file of a type, made by `mimo init` and `mimo convert` where it is missing. */
-function provideModel(type) {
-  const path = (dtype) => join(options.models, `${PRESET}-${dtype}.gguf`);
-  if (existsSync(path(type))) return path(type);
-  mkdirSync(options.models, { recursive: true });
-  if (!existsSync(path("bf16"))) {
-    console.error(`Making ${path("bf16")} …`);
-    run("bin/mimo.mjs", ["init", "--preset", PRESET, "--type", "bf16", path("bf16")]);
-  }
-  if (type !== "bf16") {
-    console.error(`Making ${path(type)} …`);
-    run("bin/mimo.mjs", ["convert", path("bf16"), path(type), "--type", type]);
-  }
-  return path(type);
 }
 
 function compare(model, place) {
@@ -183,7 +150,7 @@ function writeReport() {
       readBytesPerSecond: Math.round(median(results.map(({ readBytesPerSecond }) => readBytesPerSecond))),
     },
     loadAverage: { before: loadBefore, after: loadavg()[0] },
-    wasBusy: warning !== undefined,
+    wasBusy,
     settings: { rounds, threads, prompt: PROMPT, promptTogether: SHORT_PROMPT, tokens },
     unit: "tokens per second",
     results,

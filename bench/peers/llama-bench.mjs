@@ -1,6 +1,7 @@
 // Measures llama.cpp on one model: prefill of one prompt, and decode of 1, 8, ... sequences together, one call per step.
-// Decode feeds each sequence its own greedy token, as a server would. Prompts come from a fixed formula (`promptIds`), so
-// another program can be given the same ones. Settings are llama.cpp's defaults: F16 cache, fused attention where it can.
+// Decode feeds each sequence its own greedy token, as a server would; with --whole its time includes the prompts, as
+// clients of a server see it. Prompts come from a fixed formula (`promptIds`), so another program can be given the same
+// ones. Settings are llama.cpp's defaults: F16 cache, fused attention where it can.
 
 import { cpus, loadavg } from "node:os";
 import { basename } from "node:path";
@@ -10,7 +11,7 @@ import { argmax, openModel, prefill, version } from "./llama.mjs";
 
 const usage =
   "node llama-bench.mjs MODEL.gguf [--threads 2] [--prompt 512] [--tokens 64] [--batch 1,8] [--depth 32] [--rounds 3] " +
-  "[--kv F16|F32] [--flash auto|on|off] [--without-pool] [--json]";
+  "[--kv F16|F32] [--flash auto|on|off] [--without-pool] [--whole] [--json]";
 const options = readArguments(usage, {
   threads: "2",
   prompt: "512",
@@ -21,6 +22,7 @@ const options = readArguments(usage, {
   kv: "F16",
   flash: "auto",
   "without-pool": false,
+  whole: false,
   json: false,
 });
 const [threads, prompt, tokens, depth, rounds] = ["threads", "prompt", "tokens", "depth", "rounds"].map((name) =>
@@ -71,14 +73,18 @@ function measurePrefill() {
 function measureDecode(sequences) {
   const context = model.createContext({ sequences, length: depth + tokens, kv, flash });
   const prompts = Array.from({ length: sequences }, (_, i) => promptIds(i + 1, depth));
+  const process = () => prompts.map((ids, sequence) => argmax(prefill(context, ids, sequence)));
   const result = measure(
     tokens * sequences,
     () => {
       context.clear();
-      return prompts.map((ids, sequence) => argmax(prefill(context, ids, sequence)));
+      return options.whole ? undefined : process();
     },
-    (ids) => {
-      for (let position = depth; position < depth + tokens; position++) {
+    (processed) => {
+      let ids = processed ?? process();
+      // The prompt gives the first token.
+      const end = depth + tokens - (options.whole ? 1 : 0);
+      for (let position = depth; position < end; position++) {
         ids = context.decode(ids.map((id, sequence) => ({ id, position, sequence, logits: true }))).map(argmax);
       }
     },
@@ -97,7 +103,7 @@ const result = {
   bytes: model.bytes,
   machine: { cpu: cpus()[0].model, cores: cpus().length, loadAverage, instructionSet: model.instructionSet },
   date: new Date().toISOString(),
-  settings: { threads, attachPool, prompt, tokens, depth, rounds, kv, flash },
+  settings: { threads, attachPool, whole: options.whole, prompt, tokens, depth, rounds, kv, flash },
   prefill: measurePrefill(),
   decode: batches.map(measureDecode),
 };

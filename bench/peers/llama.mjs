@@ -25,6 +25,9 @@ const TYPE_K = 26;
 const TYPE_V = 27;
 const BOOLEANS_2 = 33;
 
+/** Of a sequence's state, only what sliding-window layers hold. */
+const PARTIAL_STATE = 1;
+
 const cacheTypes = { F32: 0, F16: 1 };
 const flashTypes = { auto: 0xffffffff, off: 0, on: 1 };
 
@@ -70,6 +73,7 @@ function loadLibrary() {
     contextDefaults: llama.func("llama_context_params llama_context_default_params()"),
     loadModel: llama.func("void *llama_model_load_from_file(const char *path, llama_model_params params)"),
     describeModel: llama.func("int llama_model_desc(void *model, _Out_ uint8_t *text, size_t size)"),
+    modelWindow: llama.func("int llama_model_n_swa(void *model)"),
     modelSize: llama.func("uint64_t llama_model_size(void *model)"),
     getVocabulary: llama.func("void *llama_model_get_vocab(void *model)"),
     countTokens: llama.func("int llama_vocab_n_tokens(void *vocabulary)"),
@@ -82,6 +86,15 @@ function loadLibrary() {
     getLogits: llama.func("void *llama_get_logits_ith(void *context, int index)"),
     getMemory: llama.func("void *llama_get_memory(void *context)"),
     clearMemory: llama.func("void llama_memory_clear(void *memory, bool data)"),
+    removeTokens: llama.func("bool llama_memory_seq_rm(void *memory, int sequence, int from, int to)"),
+    firstPosition: llama.func("int llama_memory_seq_pos_min(void *memory, int sequence)"),
+    stateSize: llama.func("size_t llama_state_seq_get_size_ext(void *context, int sequence, uint32_t flags)"),
+    readState: llama.func(
+      "size_t llama_state_seq_get_data_ext(void *context, _Out_ uint8_t *data, size_t size, int sequence, uint32_t flags)",
+    ),
+    writeState: llama.func(
+      "size_t llama_state_seq_set_data_ext(void *context, uint8_t *data, size_t size, int sequence, uint32_t flags)",
+    ),
   };
 }
 
@@ -115,6 +128,8 @@ export function openModel(path, threads, { attachPool = true } = {}) {
     vocabularySize: library.countTokens(library.getVocabulary(model)),
     description: new TextDecoder().decode(description.subarray(0, length)),
     bytes: Number(library.modelSize(model)),
+    /** Tokens that sliding-window layers see; 0 where there are none. */
+    window: library.modelWindow(model),
     instructionSet,
     createContext: (options) => createContext(model, threadpool, threads, options),
   };
@@ -174,6 +189,25 @@ function createContext(model, threadpool, threads, { sequences = 1, length, batc
       return tokens.flatMap((token, i) =>
         token.logits ? [new Float32Array(koffi.view(library.getLogits(context, i), 4 * vocabularySize))] : [],
       );
+    },
+    /** Forgets the tokens of a sequence from `position` on. */
+    cut(sequence, position) {
+      if (!library.removeTokens(library.getMemory(context), sequence, position, -1))
+        throw new Error(`llama.cpp does not cut sequence ${sequence} back to ${position}.`);
+    },
+    /** The earliest position of a sequence that every layer still holds; -1 where it is empty. */
+    firstPosition: (sequence) => library.firstPosition(library.getMemory(context), sequence),
+    /** A copy of a sequence's cache: of all layers, or of those that cannot be cut back. */
+    saveState(sequence, isPartial = false) {
+      const flags = isPartial ? PARTIAL_STATE : 0;
+      const data = new Uint8Array(Number(library.stateSize(context, sequence, flags)));
+      if (Number(library.readState(context, data, data.length, sequence, flags)) === 0)
+        throw new Error("llama.cpp does not save the sequence.");
+      return data;
+    },
+    restoreState(sequence, data, isPartial = false) {
+      if (Number(library.writeState(context, data, data.length, sequence, isPartial ? PARTIAL_STATE : 0)) === 0)
+        throw new Error("llama.cpp does not restore the sequence.");
     },
     /** Forgets all tokens of all sequences. */
     clear: () => library.clearMemory(library.getMemory(context), false),

@@ -101,6 +101,11 @@ export class Mimo implements AsyncDisposable {
     return this.#client.expertReads;
   }
 
+  /** Share of the KV cache that running answers hold, 0 to 1; what is only kept for reuse is free. */
+  get kvUse(): number {
+    return this.#client.kvUse;
+  }
+
   /** Hits, tokens saved and memory of the prefix cache; undefined where it is switched off. */
   async prefixCacheStats(): Promise<PrefixCacheStats | undefined> {
     return this.#client.prefixCacheStats();

@@ -21,6 +21,7 @@ export class EngineClient {
   #nextId = 1;
   #failure: MimoError | undefined;
   #expertReads: FetchStats | undefined;
+  #kvUse = 0;
 
   /** Loads a model in a worker. Throws what loading throws; an aborted signal ends the worker. */
   static async start(
@@ -92,6 +93,11 @@ export class EngineClient {
     return this.#expertReads;
   }
 
+  /** Share of the KV cache that sequences hold, 0 to 1; what only the prefix cache holds is free. */
+  get kvUse(): number {
+    return this.#kvUse;
+  }
+
   /** Why there is no engine any more; undefined while there is. */
   get failure(): MimoError | undefined {
     return this.#failure;
@@ -156,6 +162,7 @@ export class EngineClient {
         break;
       case "step":
         this.#expertReads = message.expertReads;
+        this.#kvUse = message.kvUse;
         for (const output of message.outputs) this.#open.get(output.id)?.push(output);
         break;
       case "rows":

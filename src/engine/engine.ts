@@ -142,6 +142,12 @@ export class Engine implements Disposable {
     return total === undefined || before === undefined ? undefined : { total, lastStep: readsSince(total, before) };
   }
 
+  /** Share of the KV cache that sequences hold, 0 to 1; what only the prefix cache holds is free. */
+  get kvUse(): number {
+    const { cache } = this.runner;
+    return 1 - cache.numFreeBlocks / cache.blockPool.numBlocks;
+  }
+
   /** Undefined where there is no prefix cache. */
   get prefixCacheStats(): PrefixCacheStats | undefined {
     return this.#prefixes?.stats();

@@ -62,6 +62,7 @@ export type FromWorker =
   | {
       readonly type: "step";
       readonly outputs: readonly SequenceOutput[];
+      readonly kvUse: number;
       readonly expertReads?: FetchStats | undefined;
     }
   | { readonly type: "rows"; readonly id: number; readonly rows: readonly EvaluatedRows[]; readonly done: boolean }

@@ -18,6 +18,7 @@ import { Engine } from "./engine.ts";
 import { type EvaluatedRows, evaluate } from "./evaluate.ts";
 import { placeWeights } from "./place-weights.ts";
 import { DEFAULT_CONTEXT, type EngineInfo, type FromWorker, type ToWorker, type WorkerOptions } from "./protocol.ts";
+import type { SequenceOutput } from "./sequence.ts";
 
 /** Floats of evaluated rows in one message. */
 const ROWS_PER_MESSAGE = 1 << 20;
@@ -97,7 +98,7 @@ class EngineWorker {
     try {
       if (!this.#engine.isIdle) {
         const outputs = this.#engine.step();
-        if (outputs.length > 0) send({ type: "step", outputs, expertReads: this.#engine.expertReads?.total });
+        if (outputs.length > 0) this.#sendStep(outputs);
         if (this.#engine.isIdle) this.#engine.checkIntegrity();
       }
       const [next] = this.#evaluations;
@@ -116,6 +117,11 @@ class EngineWorker {
     setImmediate(() => this.#turn());
   }
 
+  #sendStep(outputs: readonly SequenceOutput[]): void {
+    const { expertReads, kvUse } = this.#engine;
+    send({ type: "step", outputs, kvUse, expertReads: expertReads?.total });
+  }
+
   #attempt(id: number, action: () => void): void {
     try {
       action();
@@ -127,7 +133,7 @@ class EngineWorker {
 
   #abort(id: number): void {
     const output = this.#engine.abort(id);
-    if (output !== undefined) send({ type: "step", outputs: [output] });
+    if (output !== undefined) this.#sendStep([output]);
     this.#evaluations.get(id)?.return(undefined);
     this.#evaluations.delete(id);
   }

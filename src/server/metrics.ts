@@ -30,11 +30,14 @@ export class Metrics {
   readonly #counters: Record<CounterName, (count: number, labels?: Record<string, string>) => void>;
   readonly #histograms: Record<HistogramName, (seconds: number) => void>;
 
-  constructor(admission: Admission, modelName: string) {
+  /** `kvUse` is the share of the KV cache that sequences hold, 0 to 1. */
+  constructor(admission: Admission, modelName: string, kvUse: () => number) {
     this.#registry.setDefaultLabels({ model_name: modelName });
     this.#gauge("num_requests_running", "Sequences that run.", () => admission.numRunning);
     this.#gauge("num_requests_waiting", "Sequences that wait for a place.", () => admission.numWaiting);
     this.#gauge("admission_rejections", "Requests refused because the server was busy.", () => admission.numRejected);
+    this.#gauge("kv_cache_usage_perc", "Share of the KV cache that sequences hold, 0 to 1.", kvUse);
+    for (const [name, [help, read]] of Object.entries(PROCESS_GAUGES)) this.#addGauge(name, help, read);
     this.#counters = mapValues(COUNTERS, (definition) => this.#counter(definition));
     this.#histograms = mapValues(HISTOGRAMS, (definition) => this.#histogram(definition));
   }
@@ -86,10 +89,11 @@ export class Metrics {
   }
 
   #gauge(name: string, help: string, read: () => number): void {
-    for (const prefix of PREFIXES) {
-      const registers = [this.#registry];
-      new Gauge({ name: `${prefix}:${name}`, help, registers, collect: readInto(read) });
-    }
+    for (const prefix of PREFIXES) this.#addGauge(`${prefix}:${name}`, help, read);
+  }
+
+  #addGauge(name: string, help: string, read: () => number): void {
+    new Gauge({ name, help, registers: [this.#registry], collect: readInto(read) });
   }
 
   #counter({ name, help }: Definition): (count: number, labels?: Record<string, string>) => void {
@@ -116,6 +120,16 @@ function readInto(read: () => number) {
     this.set(read());
   };
 }
+
+/** What shows a leak, under the names that other programs on Node have for it. */
+const PROCESS_GAUGES: Readonly<Record<string, readonly [help: string, read: () => number]>> = {
+  process_resident_memory_bytes: ["Resident memory of the process.", () => process.memoryUsage.rss()],
+  nodejs_heap_size_used_bytes: ["JavaScript's heap, without the engine's.", () => process.memoryUsage().heapUsed],
+  nodejs_active_resources_total: [
+    "What keeps the event loop busy: connections, timers, requests.",
+    () => process.getActiveResourcesInfo().length,
+  ],
+};
 
 const COUNTERS = {
   http: { name: "http_requests_total", help: "Requests by route and status." },

@@ -41,6 +41,8 @@ export interface ServerOptions {
   /** From the first byte of a request to the last of its body. */
   readonly requestTimeoutMs: number;
   readonly headerTimeoutMs: number;
+  /** Connections from one address at once; more are refused with 429. */
+  readonly maxConnectionsPerAddress: number;
   /** Silence in a stream after which a comment keeps it alive. */
   readonly pingMs: number;
   /** How long a client may leave its stream unread before it counts as gone. */
@@ -75,6 +77,7 @@ export const DEFAULT_SERVER_OPTIONS = {
   maxBodyBytes: 32 * 2 ** 20,
   requestTimeoutMs: 120_000,
   headerTimeoutMs: 10_000,
+  maxConnectionsPerAddress: 1024,
   pingMs: 15_000,
   stallMs: 60_000,
   drainMs: 30_000,

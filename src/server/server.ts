@@ -35,8 +35,8 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
     });
   }
   const admission = new Admission(options);
-  const metrics = new Metrics(admission, options.modelNames[0] ?? "");
   let mimo: Mimo | undefined;
+  const metrics = new Metrics(admission, options.modelNames[0] ?? "", () => mimo?.kvUse ?? 0);
   let isStopping = false;
   const model = (): Mimo => {
     if (isStopping) throw new MimoError("loading", "The server is stopping.");
@@ -88,7 +88,24 @@ function createHttpServer(options: ServerOptions, fetch: Fetch): Server {
     (incoming, outgoing) => void listener(incoming, outgoing),
   );
   http.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(error, socket));
+  limitConnections(http, options.maxConnectionsPerAddress);
   return http;
+}
+
+/** One address that opens connections and says little on each leaves some to the others. */
+function limitConnections(http: Server, max: number): void {
+  const counts = new Map<string, number>();
+  http.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const count = (counts.get(address) ?? 0) + 1;
+    counts.set(address, count);
+    socket.once("close", () => {
+      const left = (counts.get(address) ?? 1) - 1;
+      if (left === 0) counts.delete(address);
+      else counts.set(address, left);
+    });
+    if (count > max) answerConnection(socket, new MimoError("overloaded", `More than ${max} connections are open.`));
+  });
 }
 
 function errorReply(code: ErrorCode, message: string): Response {
@@ -101,11 +118,16 @@ function refuseConnection({ code }: NodeJS.ErrnoException, socket: Socket): void
     socket.destroy();
     return;
   }
-  const error = connectionError(code);
+  answerConnection(socket, connectionError(code));
+}
+
+function answerConnection(socket: Socket, error: MimoError): void {
   const body = JSON.stringify(errorBody(error));
   socket.end(
     `HTTP/1.1 ${error.status} Error\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
+      `${error.status === 429 ? "Retry-After: 1\r\n" : ""}Connection: close\r\n\r\n${body}`,
+    // Whoever does not close its side keeps no place.
+    () => socket.destroy(),
   );
 }
 

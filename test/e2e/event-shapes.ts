@@ -1,14 +1,23 @@
-// Shapes of streamed events, as the documentation of the Responses and Messages APIs has them, as JSON Schema: the SDKs'
-// types are gone when their code runs. Every field that clients may rely on is required; ours may be added.
+// Shapes of replies and of streamed events, as JSON Schema: of OpenAI's APIs as published (test/schemas), of the Messages
+// API as its documentation has them, since the SDKs' types are gone when their code runs. Fields of ours may be added.
 
+import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 
 type Schema = Readonly<Record<string, unknown>>;
 
+const published = new Map<string, Schema>();
+
+/** A schema of OpenAI's, by its name in their document: always the same object, so that it is compiled once. */
+export function openai(name: string): Schema {
+  const schema = published.get(name) ?? { $ref: `openai#/components/schemas/${name}` };
+  published.set(name, schema);
+  return schema;
+}
+
 const text: Schema = { type: "string" };
 const name: Schema = { type: "string", minLength: 1 };
 const count: Schema = { type: "integer", minimum: 0 };
-const itemStatus: Schema = { enum: ["in_progress", "completed", "incomplete"] };
 
 const object = (
   properties: Readonly<Record<string, Schema>>,
@@ -25,75 +34,6 @@ const typed = (kinds: Readonly<Record<string, Schema>>): Schema => ({
   oneOf: Object.entries(kinds).map(([type, schema]) => ({
     allOf: [object({ type: { const: type } }), schema],
   })),
-});
-
-const outputText = object({ text, annotations: list({}), logprobs: list({}) });
-const part = typed({ output_text: outputText, reasoning_text: object({ text }) });
-const item = typed({
-  message: object({ id: name, status: itemStatus, role: { const: "assistant" }, content: list(part) }),
-  reasoning: object({ id: name, summary: list({}) }, { content: list(part), encrypted_content: text }),
-  function_call: object({ id: name, call_id: name, name, arguments: text, status: itemStatus }),
-});
-
-export const RESPONSE: Schema = object({
-  id: { type: "string", pattern: "^resp_" },
-  object: { const: "response" },
-  created_at: count,
-  completed_at: maybe(count),
-  status: { enum: ["in_progress", "completed", "incomplete", "failed", "cancelled"] },
-  error: maybe(object({ code: name, message: name })),
-  incomplete_details: maybe(object({ reason: { enum: ["max_output_tokens", "content_filter"] } })),
-  instructions: maybe(text),
-  max_output_tokens: maybe(count),
-  max_tool_calls: maybe(count),
-  metadata: { type: "object" },
-  model: name,
-  output: list(item),
-  parallel_tool_calls: { type: "boolean" },
-  previous_response_id: maybe(text),
-  reasoning: maybe(object({ effort: maybe(text), summary: maybe(text) })),
-  background: { type: "boolean" },
-  service_tier: name,
-  store: { type: "boolean" },
-  temperature: maybe({ type: "number" }),
-  text: object({ format: object({ type: name }) }),
-  tool_choice: { type: ["string", "object"] },
-  tools: list(object({ type: name })),
-  top_p: maybe({ type: "number" }),
-  top_logprobs: count,
-  truncation: { enum: ["auto", "disabled"] },
-  usage: maybe(
-    object({
-      input_tokens: count,
-      input_tokens_details: object({ cached_tokens: count, cache_write_tokens: count }),
-      output_tokens: count,
-      output_tokens_details: object({ reasoning_tokens: count }),
-      total_tokens: count,
-    }),
-  ),
-});
-
-const whole = object({ sequence_number: count, response: RESPONSE });
-const place = { sequence_number: count, output_index: count };
-const inItem = { ...place, item_id: name };
-const inPart = { ...inItem, content_index: count };
-
-export const RESPONSE_EVENT: Schema = typed({
-  "response.created": whole,
-  "response.in_progress": whole,
-  "response.completed": whole,
-  "response.incomplete": whole,
-  "response.failed": whole,
-  "response.output_item.added": object({ ...place, item }),
-  "response.output_item.done": object({ ...place, item }),
-  "response.content_part.added": object({ ...inPart, part }),
-  "response.content_part.done": object({ ...inPart, part }),
-  "response.output_text.delta": object({ ...inPart, delta: name, logprobs: list({}) }),
-  "response.output_text.done": object({ ...inPart, text, logprobs: list({}) }),
-  "response.reasoning_text.delta": object({ ...inPart, delta: name }),
-  "response.reasoning_text.done": object({ ...inPart, text }),
-  "response.function_call_arguments.delta": object({ ...inItem, delta: name }),
-  "response.function_call_arguments.done": object({ ...inItem, name, arguments: text }),
 });
 
 const messageUsage = object({
@@ -142,7 +82,13 @@ export const MESSAGE_EVENT: Schema = typed({
   error: object({ error: object({ type: name, message: name }), request_id: name }),
 });
 
-const ajv = new Ajv2020({ strict: false });
+// Their formats ("unixtime") are their own.
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+const schemas = ["openai.json", "openai-sdk.json"].map((file) => {
+  const text = readFileSync(new URL(`../schemas/${file}`, import.meta.url), "utf8");
+  return (JSON.parse(text) as { components: { schemas: object } }).components.schemas;
+});
+ajv.addSchema({ components: { schemas: Object.assign({}, ...schemas) as object } }, "openai");
 
 /** What is wrong with a value; undefined where nothing is. */
 export function misfit(schema: Schema, value: unknown): string | undefined {

@@ -1,26 +1,12 @@
 // `mimo serve` and `mimo keys`, as people run them.
 
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, expect, test } from "vitest";
-import { type CommandResult, resultOf, Surroundings } from "./command.ts";
+import { type CommandResult, resultOf, Surroundings, urlOf } from "./command.ts";
 
 const here = await Surroundings.create();
 afterAll(() => here[Symbol.dispose]());
-
-/** The URL of a server that is starting. */
-function urlOf(child: ChildProcessWithoutNullStreams): Promise<string> {
-  let text = "";
-  return new Promise((resolve, reject) => {
-    child.stderr.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      const url = /http:\S+(?=\/v1)/.exec(text)?.[0];
-      if (url !== undefined) resolve(url);
-    });
-    child.once("close", () => reject(new Error(text)));
-  });
-}
 
 const body = JSON.stringify({ messages: [{ role: "user", content: "Hello" }], max_tokens: 40, stream: true });
 const headers = { "content-type": "application/json" };

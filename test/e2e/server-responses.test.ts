@@ -6,7 +6,7 @@ import { generateText, jsonSchema, streamText, tool } from "ai";
 import OpenAI, { APIError } from "openai";
 import type { ResponseInputItem } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { misfit, RESPONSE, RESPONSE_EVENT } from "./event-shapes.ts";
+import { misfit, openai as published } from "./event-shapes.ts";
 import {
   eventually,
   framesOf,
@@ -34,14 +34,14 @@ describe("a tiny model", () => {
 
   test("plain and streamed say the same, and what a chat says", async () => {
     const plain = await openai.responses.create(hello);
-    expect(misfit(RESPONSE, plain)).toBeUndefined();
+    expect(misfit(published("Response"), plain)).toBeUndefined();
     expect(plain).toMatchObject({
       status: "incomplete",
       incomplete_details: { reason: "max_output_tokens" },
       usage: { output_tokens: 24 },
     });
     const events = await collect(await openai.responses.create({ ...hello, stream: true }));
-    for (const event of events) expect(misfit(RESPONSE_EVENT, event)).toBeUndefined();
+    for (const event of events) expect(misfit(published("ResponseStreamEvent"), event)).toBeUndefined();
     const text = events.map((event) => (event.type === "response.output_text.delta" ? event.delta : "")).join("");
     expect(text).toBe(plain.output_text);
     expect(events.at(-1)).toMatchObject({ type: "response.incomplete", response: { usage: { output_tokens: 24 } } });
@@ -120,7 +120,7 @@ describe("a scripted model", () => {
   test("reasoning, text and calls are items, plain and streamed", async () => {
     const plain = await openai.responses.create(ask);
     const events = await collect(await openai.responses.create({ ...ask, stream: true }));
-    for (const event of events) expect(misfit(RESPONSE_EVENT, event)).toBeUndefined();
+    for (const event of events) expect(misfit(published("ResponseStreamEvent"), event)).toBeUndefined();
     for (const { status, output } of [plain, await openai.responses.stream(ask).finalResponse()]) {
       expect(status).toBe("completed");
       expect(output).toMatchObject([
@@ -212,7 +212,7 @@ describe("a scripted model", () => {
     });
     expect(status).toBe(200);
     const frames = framesOf(text);
-    for (const frame of frames) expect(misfit(RESPONSE_EVENT, frame)).toBeUndefined();
+    for (const frame of frames) expect(misfit(published("ResponseStreamEvent"), frame)).toBeUndefined();
     expect(frames.at(-1).response).toMatchObject({ prompt_cache_key: "abc", reasoning: { effort: "medium" } });
     expect(frames.at(-1).response.output[0].encrypted_content).toMatch(/^[\w-]+\.[\w-]+$/);
     expect(prompts.at(-1)).toMatch(/^<\|im_start\|>system\nYou are Codex\..*Rules.*Weather\?/s);
@@ -307,7 +307,7 @@ test("a failure is the end of a stream, told as one", async () => {
   await using serving = await serveModel(failing);
   const { text } = await serving.post("/v1/responses", { input: "Hi", stream: true });
   const last = framesOf(text).at(-1);
-  expect(misfit(RESPONSE_EVENT, last)).toBeUndefined();
+  expect(misfit(published("ResponseStreamEvent"), last)).toBeUndefined();
   expect(last).toMatchObject({ type: "response.failed", response: { error: { code: "server_error" } } });
   expect(text).not.toContain("secret");
   await expect(clientOf(serving).responses.create({ model: "tiny", input: "Hi" })).rejects.toBeInstanceOf(APIError);

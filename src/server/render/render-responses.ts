@@ -123,6 +123,7 @@ class Reply {
     return {
       id: header.id,
       object: "response",
+      access_programs: null,
       created_at: header.created,
       completed_at: this.status === "completed" ? (this.#completedAt ?? null) : null,
       status: this.status,
