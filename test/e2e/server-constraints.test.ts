@@ -13,7 +13,7 @@ import { zodFunction, zodResponseFormat, zodResponsesFunction, zodTextFormat } f
 import type { ChatCompletionFunctionTool, ChatCompletionMessageToolCall } from "openai/resources/chat/completions";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { misfit, RESPONSE, RESPONSE_EVENT } from "./event-shapes.ts";
+import { misfit, openai as published } from "./event-shapes.ts";
 import { collect, failureOf, serveTiny, type TinyServing } from "./serving.ts";
 
 const Forecast = z.object({
@@ -232,10 +232,10 @@ describe("openai, responses", () => {
       const params = { ...ask, seed, text: { format: zodTextFormat(Report, "report") } };
       const plain = await openai.responses.parse(params);
       expect(plain).toMatchObject({ status: "completed", text: { format: { type: "json_schema", name: "report" } } });
-      expect(misfit(RESPONSE, plain)).toBeUndefined();
+      expect(misfit(published("Response"), plain)).toBeUndefined();
       Report.parse(plain.output_parsed);
       const events = await collect(await openai.responses.create({ ...params, stream: true }));
-      for (const event of events) expect(misfit(RESPONSE_EVENT, event)).toBeUndefined();
+      for (const event of events) expect(misfit(published("ResponseStreamEvent"), event)).toBeUndefined();
       const text = events.map((event) => (event.type === "response.output_text.delta" ? event.delta : "")).join("");
       expect(text).toBe(plain.output_text);
     }
