@@ -62,8 +62,9 @@ function checkAddon(): Check {
 
 function checkModel(): Check {
   const path = embeddedModel();
-  const finding = path ?? "none comes along; `mimo chat` without a model makes a tiny one of random weights";
-  return { name: "own model", status: "ok", finding };
+  if (existsSync(join(path, "config.json"))) return { name: "own model", status: "ok", finding: path };
+  const finding = `${path} is missing, so commands need a model by name`;
+  return { name: "own model", status: "warning", finding, remedy: "Install the package again." };
 }
 
 async function checkBandwidth(): Promise<Check> {

@@ -1,7 +1,7 @@
 // What the command line takes from its surroundings: environment variables, standard folders, the package's own
 // files. The only place that reads the environment; everything else is told.
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { packageRoot } from "../util/package-root.ts";
@@ -9,8 +9,6 @@ import { packageRoot } from "../util/package-root.ts";
 export interface Environment {
   /** Whether colours are asked for or refused, by FORCE_COLOR or NO_COLOR; undefined where neither says. */
   readonly colour: boolean | undefined;
-  /** Models that can be made again; `$XDG_CACHE_HOME/mimo-flash`. */
-  readonly cacheFolder: string;
   /** What a user would miss; `$XDG_STATE_HOME/mimo-flash`. */
   readonly stateFolder: string;
   /** Variables of this project, MIMO_…, by name. */
@@ -27,7 +25,6 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
   };
   return {
     colour: readColour(variables),
-    cacheFolder: folder("XDG_CACHE_HOME", ".cache"),
     stateFolder: folder("XDG_STATE_HOME", join(".local", "state")),
     variables: Object.fromEntries(
       Object.entries(variables).flatMap(([name, value]) =>
@@ -60,8 +57,7 @@ export function packageVersion(): string {
   return manifest.version;
 }
 
-/** The model that comes with the package, where it does. */
-export function embeddedModel(): string | undefined {
-  const path = join(packageRoot(), "models", "nano");
-  return existsSync(join(path, "config.json")) ? path : undefined;
+/** The model that comes with the package. */
+export function embeddedModel(): string {
+  return join(packageRoot(), "models", "nano");
 }

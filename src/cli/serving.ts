@@ -7,7 +7,7 @@ import { createLog, type LogStream } from "../server/log.ts";
 import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../server/options.ts";
 import { type RunningServer, startServer } from "../server/server.ts";
 import type { Cli } from "./cli.ts";
-import { type DefaultModel, defaultModel } from "./default-model.ts";
+import { embeddedModel } from "./environment.ts";
 import { defaultKeyFile, defaultUsageFile, packageVersion } from "./environment.ts";
 import { loadModel } from "./load-model.ts";
 import type { SettingValues } from "./settings/resolve.ts";
@@ -18,7 +18,6 @@ export type ServeSettings = SettingValues<typeof SERVE_SETTINGS>;
 export interface Serving extends AsyncDisposable {
   readonly server: RunningServer;
   readonly modelNames: readonly string[];
-  readonly model: DefaultModel;
 }
 
 /** Listens at once, and returns when the model is loaded. Throws as `startServer` and `load`. */
@@ -28,9 +27,8 @@ export async function startServing(
   logStream: LogStream,
   signal: AbortSignal,
 ): Promise<Serving> {
-  const path = settings.model;
-  const model = path === undefined ? await defaultModel(cli.environment) : { path, isRandom: false };
-  const options = serverOptions(cli, model.path, settings);
+  const path = settings.model ?? embeddedModel();
+  const options = serverOptions(cli, path, settings);
   const format = settings.logFormat ?? (cli.messages.isTerminal ? "pretty" : "json");
   const server = await startServer(options, createLog(settings.logLevel, logStream, format));
   let mimo: Mimo | undefined;
@@ -40,9 +38,9 @@ export async function startServing(
     await mimo?.close();
   };
   try {
-    mimo = await loadModel(cli.messages, model.path, { ...loadOptions(settings), signal });
+    mimo = await loadModel(cli.messages, path, { ...loadOptions(settings), signal });
     server.serve(mimo);
-    return { server, modelNames: options.modelNames, model, [Symbol.asyncDispose]: close };
+    return { server, modelNames: options.modelNames, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;

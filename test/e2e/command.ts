@@ -1,4 +1,4 @@
-// Runs the real `mimo` as a child process, in surroundings of its own: no colours, empty cache and state folders.
+// Runs the real `mimo` as a child process, in surroundings of its own: no colours, an empty state folder.
 //
 // It is the bundle of the published package, made anew: it starts in a tenth of the time that the sources take.
 
@@ -42,7 +42,6 @@ export class Surroundings implements Disposable {
       HOME,
       TERM: "xterm",
       NO_COLOR: "1",
-      XDG_CACHE_HOME: this.path("cache"),
       XDG_STATE_HOME: this.path("state"),
     };
   }

@@ -70,13 +70,13 @@ test("Claude Code gets a server of its own, which ends with it", async () => {
   const { exitCode, stderr } = await launch(["claude", "--threads", "1", "--", "-p", "7"], {
     ANTHROPIC_API_KEY: "somebody's own",
   });
-  expect({ exitCode, stderr }).toEqual({ exitCode: 7, stderr: expect.stringContaining("claude on tiny") });
+  expect({ exitCode, stderr }).toEqual({ exitCode: 7, stderr: expect.stringContaining("claude on nano") });
   const { args, status, strangerStatus, told, url } = readReport();
   expect({ args, status, strangerStatus }).toEqual({ args: ["-p", "7"], status: 200, strangerStatus: 401 });
   expect(told).toMatchObject({
     ANTHROPIC_BASE_URL: url,
     ANTHROPIC_AUTH_TOKEN: expect.stringMatching(/^mimo-/),
-    ANTHROPIC_MODEL: expect.stringMatching(/^tiny/),
+    ANTHROPIC_MODEL: expect.stringMatching(/^nano/),
     ANTHROPIC_DEFAULT_HAIKU_MODEL: told.ANTHROPIC_MODEL,
     CLAUDE_CODE_ATTRIBUTION_HEADER: "0",
   });

@@ -11,7 +11,7 @@ import { History } from "../chat/history.ts";
 import { MessageReader } from "../chat/message-reader.ts";
 import { type ChatContext, isSlashCommand, runSlashCommand } from "../chat/slash-commands.ts";
 import type { Cli } from "../cli.ts";
-import { type DefaultModel, defaultModel } from "../default-model.ts";
+import { embeddedModel } from "../environment.ts";
 import { formatBytes, formatContext, formatCount, formatDuration, plural } from "../format.ts";
 import { inspectPath } from "../inspection.ts";
 import { watchInterrupt } from "../interrupt.ts";
@@ -55,7 +55,7 @@ export function chatCommand(cli: Cli): Command {
     .addHelpText(
       "after",
       examples(
-        ["mimo chat", "The model that comes along, or a tiny random one: to try the program."],
+        ["mimo chat", "nano, the model that comes along."],
         [
           'mimo chat ~/models/MiMo-V2-Flash --think --system "Answer briefly."',
           "A real one, thinking before it answers.",
@@ -70,7 +70,7 @@ async function chat(cli: Cli, path: string | undefined, flags: ChatFlags): Promi
   const isInteractive = cli.input.isTTY && cli.output.isTerminal;
   // Over a pipe, standard output holds answers alone.
   const notes = isInteractive ? cli.output : cli.messages;
-  const model = path === undefined ? await defaultModel(cli.environment) : { path, isRandom: false };
+  const model = path ?? embeddedModel();
   await using mimo = await loadWithBanner(model, flags, notes);
   const context: ChatContext = {
     conversation: new Conversation({
@@ -82,7 +82,7 @@ async function chat(cli: Cli, path: string | undefined, flags: ChatFlags): Promi
       generation: { ...toGenerationOptions(flags), thinkingBudget: flags.thinkingBudget },
     }),
     output: notes,
-    model: model.path,
+    model,
     saved: new Set(),
   };
   if (isInteractive) notes.line(notes.style.dim("/help shows commands, Ctrl-C stops an answer, Ctrl-D leaves.\n"));
@@ -127,8 +127,8 @@ async function answer(cli: Cli, mimo: Mimo, { conversation, output: notes }: Cha
   else throw abortedError(signal.reason);
 }
 
-async function loadWithBanner({ path, isRandom }: DefaultModel, flags: ChatFlags, notes: Output): Promise<Mimo> {
-  const { bold, dim, yellow } = notes.style;
+async function loadWithBanner(path: string, flags: ChatFlags, notes: Output): Promise<Mimo> {
+  const { bold, dim } = notes.style;
   const { parameters, bytes, tokenizer } = inspectPath(path);
   const size = `${formatCount(parameters.trunk)} parameters, ${formatCount(parameters.activePerToken)} active`;
   notes.line(`${bold(notes.untrusted(path))} ${dim(`${size} · ${formatBytes(bytes.total)}`)}`);
@@ -138,16 +138,11 @@ async function loadWithBanner({ path, isRandom }: DefaultModel, flags: ChatFlags
     });
   }
   using interrupt = watchInterrupt();
-  const warn = (warning: string): void => notes.line(`${yellow("warning:")} ${notes.untrusted(warning)}`);
   const mimo = await loadModel(notes, path, { ...toLoadOptions(flags), signal: interrupt.signal });
   const { backend, contextLength, numMtpHeads, loadMs } = mimo.info;
   const heads = plural(numMtpHeads, "MTP head");
   notes.line(
     dim(`${backend} · context ${formatContext(contextLength)} · ${heads} · loaded in ${formatDuration(loadMs)}`),
   );
-  if (isRandom) {
-    warn("this model's weights are random: what it writes is noise.");
-    notes.line("To talk to a real one: mimo chat PATH, a Hugging Face folder or a .gguf file of MiMo-V2-Flash.");
-  }
   return mimo;
 }

@@ -40,9 +40,8 @@ async function serve(cli: Cli, settings: ServeSettings, notes: readonly string[]
   // Here, as no other command needs what a server is made of.
   const { startServing } = await import("../serving.ts");
   await using serving = await startServing(cli, settings, messages.stream, signal);
-  const { server, model, modelNames } = serving;
+  const { server, modelNames } = serving;
   messages.line(`Serving ${style.bold(messages.untrusted(modelNames.join(", ")))} at ${server.url}/v1`);
-  if (model.isRandom) messages.line(style.yellow("This model's weights are random: what it writes is noise."));
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   messages.line(style.dim("Stopping: requests that run may finish; Ctrl-C again ends them."));
 }
