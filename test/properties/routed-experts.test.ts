@@ -82,7 +82,7 @@ describe.each([undefined, 0])("with a prefix cache whose snapshots may take %s b
     using opened = open();
     const { engine } = opened;
     const prompt = randomText(1, 200);
-    ask(engine, prompt.slice(0, 90));
+    ask(engine, prompt.slice(0, 90), { ...ASKED, maxTokens: 1 });
     ask(engine, prompt, { maxTokens: 1 });
     const [partly] = ask(engine, prompt);
     expect(partly.stats.cacheMiss).toBe(snapshotBytes === 0 ? "no snapshot" : "no routes");
