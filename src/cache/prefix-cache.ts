@@ -122,7 +122,8 @@ export class PrefixCache implements Disposable {
   /** A sequence that begins with the match. The caller has checked `demand` and `numFreeSequences`. */
   open({ nodes, length, from, rings }: PrefixMatch, log?: RouteLog): SequenceId {
     for (const { start, routes } of nodes) {
-      if (log !== undefined && routes !== undefined) log.append(start, routes.subarray(0, (length - start) * log.width));
+      if (log !== undefined && routes !== undefined)
+        log.append(start, routes.subarray(0, (length - start) * log.width));
     }
     const id = this.#cache.openAt({ blocks: nodes.map(({ block }) => block), known: length, from, rings });
     const last = nodes.at(-1);

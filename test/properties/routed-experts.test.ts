@@ -105,21 +105,24 @@ describe.each([undefined, 0])("with a prefix cache whose snapshots may take %s b
   });
 });
 
-test.each([undefined, {}])("a sequence that gave its memory back goes on where it was, prefix cache %o", (prefixCache) => {
-  using opened = openOnOneThread(path, { maxTokens: 128, maxRows: 64, prefixCache });
-  const { engine } = opened;
-  const low = request(randomText(1, 60), ASKED);
-  const high = request(randomText(2, 100), { ...ASKED, priority: 1 });
-  const outputs = new Map<number, SequenceOutput[]>([low.id, high.id].map((id) => [id, []]));
-  const step = (): void => {
-    for (const output of engine.step()) outputs.get(output.id)!.push(output);
-  };
-  engine.submit(low);
-  for (let i = 0; i < 8; i++) step();
-  engine.submit(high);
-  step();
-  expect(engine.runner.cache.numFreeSequences).toBe(3);
-  expect(outputs.get(low.id)!.at(-1)!.finish).toBeUndefined();
-  while (!engine.isIdle) step();
-  for (const one of [low, high]) check(one, outputs.get(one.id)!);
-});
+test.each([undefined, {}])(
+  "a sequence that gave its memory back goes on where it was, prefix cache %o",
+  (prefixCache) => {
+    using opened = openOnOneThread(path, { maxTokens: 128, maxRows: 64, prefixCache });
+    const { engine } = opened;
+    const low = request(randomText(1, 60), ASKED);
+    const high = request(randomText(2, 100), { ...ASKED, priority: 1 });
+    const outputs = new Map<number, SequenceOutput[]>([low.id, high.id].map((id) => [id, []]));
+    const step = (): void => {
+      for (const output of engine.step()) outputs.get(output.id)!.push(output);
+    };
+    engine.submit(low);
+    for (let i = 0; i < 8; i++) step();
+    engine.submit(high);
+    step();
+    expect(engine.runner.cache.numFreeSequences).toBe(3);
+    expect(outputs.get(low.id)!.at(-1)!.finish).toBeUndefined();
+    while (!engine.isIdle) step();
+    for (const one of [low, high]) check(one, outputs.get(one.id)!);
+  },
+);
