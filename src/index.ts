@@ -11,6 +11,7 @@ export {
   type Generation,
   type Matrix,
   type PrefixCacheStats,
+  type RoutedExperts,
 } from "./api/mimo.ts";
 export type { CallValidation } from "./api/check-call.ts";
 export type { ResponseFormat, ToolChoice } from "./api/constrain.ts";

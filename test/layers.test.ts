@@ -54,6 +54,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     values: [
       "engine/client.ts",
       "engine/protocol.ts",
+      "engine/routes.ts",
       "grammar",
       "ops/sample",
       "schema",

@@ -9,6 +9,7 @@ import { Engine, type EngineOptions } from "../src/engine/engine.ts";
 import { evaluate, type EvaluateRequest } from "../src/engine/evaluate.ts";
 import type { SequenceOutput, SequenceRequest } from "../src/engine/sequence.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../src/ops/sample/sample.ts";
+import { randomKey, randomUnit } from "../src/util/random.ts";
 
 /** Backends of this machine; a missing one is reported as skipped by the suites that loop over `allBackends`. */
 export const allBackends = [
@@ -56,6 +57,17 @@ export function openEngine(
       if (memories !== 0 || weights !== 0) throw new Error(`leaked ${memories} memories and ${weights} weights`);
     },
   };
+}
+
+/** On one thread: passes are small, and threads that wait for each other are slow on a busy machine. */
+export function openOnOneThread(path: string, options: Partial<EngineOptions> = {}): TestEngine {
+  const { isAvailable } = cpuBackendStatus();
+  return openEngine(path, options, isAvailable ? createCpuBackend({ threads: 1 }) : createReferenceBackend());
+}
+
+/** Ids of a text that is the seed's own. */
+export function randomText(seed: number, length: number): number[] {
+  return Array.from({ length }, (_, i) => Math.floor(256 * randomUnit(randomKey(seed), i)));
 }
 
 export const GREEDY: SamplingParams = { ...DEFAULT_SAMPLING, temperature: 0 };

@@ -162,6 +162,32 @@ describe("the prefix cache", () => {
   });
 });
 
+describe("routed experts", () => {
+  const prompt = Array.from({ length: 20 }, (_, i) => (i * 7) % 90);
+  const options = { prompt, maxTokens: 12, temperature: 0, speculation: 3 };
+
+  test("come with the answer, for all that was an input", async () => {
+    const { tokens, text, routedExperts } = await mimo.generate({ ...options, routedExperts: true });
+    const { numExpertsPerToken, numExperts } = mimo.info.config.experts;
+    const { ids, numTokens, layers } = routedExperts!;
+    expect(numTokens).toBe(prompt.length + tokens.length - 1);
+    expect(layers.map((layer) => mimo.info.config.layers[layer]?.feedForward)).toEqual(layers.map(() => "experts"));
+    expect(ids).toBeInstanceOf(Uint8Array);
+    expect(ids).toHaveLength(numTokens * layers.length * numExpertsPerToken);
+    expect(Math.max(...ids)).toBe(numExperts - 1);
+    // What was drafted and verified beyond a stop string is left out of tokens and routes.
+    const stop = [text.slice(3, 6)];
+    const stopped = await mimo.generate({ ...options, stop, routedExperts: true });
+    expect(stopped.tokens.length).toBeLessThan(tokens.length);
+    expect(stopped.routedExperts!.numTokens).toBe(prompt.length + stopped.tokens.length - 1);
+    expect(stopped.routedExperts!.ids).toEqual(ids.slice(0, stopped.routedExperts!.ids.length));
+  });
+
+  test("are left out where nobody asks", async () => {
+    expect((await mimo.generate(options)).routedExperts).toBeUndefined();
+  });
+});
+
 describe("complete and generate", () => {
   test("stream pieces that make up the whole, and one `done` at the end", async () => {
     const events = await eventsOf(mimo.complete({ ...VARIED, maxTokens: 80 }));
@@ -440,6 +466,7 @@ describe("what a generation refuses", () => {
   test.each<[string, object, string]>([
     ["an unknown option", { temprature: 1 }, "temprature"],
     ["a cache that is neither used nor not", { cache: 1 }, "cache"],
+    ["routes that are neither wanted nor not", { routedExperts: "all" }, "routedExperts"],
     ["a namespace that is no text", { cacheNamespace: 5 }, "cacheNamespace"],
     ["a namespace without end", { cacheNamespace: "x".repeat(1000) }, "cacheNamespace"],
     ["a tenant that is no text", { tenant: {} }, "tenant"],

@@ -3,6 +3,7 @@
 import type { CacheMiss } from "../cache/prefix-cache.ts";
 import type { CallValidation } from "./check-call.ts";
 import type { OutputEvent } from "../tokenizer/output-parser.ts";
+import type { RoutedExperts } from "../engine/routes.ts";
 import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/sequence.ts";
 
 /** `stop`: the model ended its turn, or a stop string or id was met. `tool_calls`: it ended with calls to answer. */
@@ -82,6 +83,8 @@ export type GenerationEvent =
       readonly usage: Usage;
       /** Generated ids, the last stop token included. */
       readonly tokens: readonly number[];
+      /** Where they were asked for: of every token of the prompt and the output but the last one. */
+      readonly routedExperts?: RoutedExperts | undefined;
       /** The seed that was used; with it the answer can be repeated. */
       readonly seed: number;
     };

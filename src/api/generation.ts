@@ -1,5 +1,8 @@
 // Token ids to events: decodes text, parts thinking and tool calls from it, and ends at stop strings.
 
+import type { ExpertIds } from "../cache/route-log.ts";
+import type { EngineInfo } from "../engine/protocol.ts";
+import { joinRoutes } from "../engine/routes.ts";
 import type { SequenceOutput } from "../engine/sequence.ts";
 import type { Logprobs, TokenLogprob } from "../ops/sample/logprobs.ts";
 import type { ToolDefinition } from "../tokenizer/chat-request.ts";
@@ -27,6 +30,8 @@ export interface GenerationContext {
   readonly stopTokens: ReadonlySet<number>;
   readonly promptTokens: number;
   readonly seed: number;
+  /** The model whose routes are reported; undefined where nobody asks for them. */
+  readonly routedBy?: EngineInfo["config"] | undefined;
 }
 
 /** Events of one generation. Leaving `outputs` early, after a stop string, frees the sequence. */
@@ -37,10 +42,12 @@ export async function* generationEvents(
   const { tokenizer } = context;
   const text = new TextPipeline(context);
   const tokens: number[] = [];
+  const routes: ExpertIds[] = [];
   for await (const output of outputs) {
     if (output.prefilled !== undefined) {
       yield { type: "progress", processed: output.prefilled, total: context.promptTokens };
     }
+    if (output.routes !== undefined) routes.push(output.routes);
     for (const [i, token] of output.tokens.entries()) {
       tokens.push(token);
       // Token by token: what was drafted beyond a stop string is not reported either.
@@ -62,6 +69,7 @@ export async function* generationEvents(
       stopString: text.stopString,
       usage,
       tokens,
+      routedExperts: context.routedBy && joinRoutes(routes, context.promptTokens + tokens.length - 1, context.routedBy),
       seed: context.seed,
     };
     return;

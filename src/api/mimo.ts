@@ -7,6 +7,7 @@ import { EngineClient } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
 import type { GuardSpec } from "../engine/guard.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
+import type { RoutedExperts } from "../engine/routes.ts";
 import type { MtpMode } from "../engine/speculator.ts";
 import type { ConstraintSpec } from "../grammar/constraint.ts";
 import { logprobReader } from "../ops/sample/logprobs.ts";
@@ -34,7 +35,7 @@ import {
   toSequenceRequest,
 } from "./request.ts";
 
-export type { FetchStats, PrefixCacheStats };
+export type { FetchStats, PrefixCacheStats, RoutedExperts };
 
 /** A generation that has ended. */
 export interface Generation {
@@ -44,6 +45,8 @@ export interface Generation {
   readonly logprobs: readonly TokenLogprobs[];
   /** Generated ids, the last stop token included. */
   readonly tokens: readonly number[];
+  /** Where they were asked for: of every token of the prompt and the output but the last one. */
+  readonly routedExperts?: RoutedExperts | undefined;
   /** The seed that was used; with it the answer can be repeated. */
   readonly seed: number;
   readonly finishReason: FinishReason;
@@ -276,6 +279,7 @@ export class Mimo implements AsyncDisposable {
       stopTokens: new Set(request.stopTokens),
       promptTokens: ids.length,
       seed: request.sampling.seed,
+      routedBy: request.routedExperts === true ? config : undefined,
     });
   }
 }
@@ -292,8 +296,8 @@ async function collect(events: AsyncIterable<GenerationEvent>): Promise<Generati
     else if (event.type === "tool_call_end") toolCalls.push(event.call);
     else if (event.type === "logprobs") logprobs.push(...event.tokens);
     else if (event.type === "done") {
-      const { tokens, seed, finishReason, finishDetail, usage } = event;
-      return { text, reasoning, toolCalls, logprobs, tokens, seed, finishReason, finishDetail, usage };
+      const { tokens, routedExperts, seed, finishReason, finishDetail, usage } = event;
+      return { text, reasoning, toolCalls, logprobs, tokens, routedExperts, seed, finishReason, finishDetail, usage };
     }
   }
   throw new MimoError("internal", "The generation ended without saying why.");

@@ -48,6 +48,8 @@ export interface GenerationOptions {
   readonly cacheNamespace?: string | undefined;
   /** On whose behalf: tenants get equal shares of the machine. Default: the namespace. */
   readonly tenant?: string | undefined;
+  /** Report the experts that each token was routed to, for routing replay in training. Default false. */
+  readonly routedExperts?: boolean | undefined;
   /** An integer, default 0: requests of a higher one run first, in the memory of lower ones if need be. */
   readonly priority?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -103,6 +105,7 @@ const COMMON_KEYS = [
   "cache",
   "cacheNamespace",
   "tenant",
+  "routedExperts",
   "priority",
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
@@ -176,8 +179,9 @@ export function toSequenceRequest(
   const stopTokens = [...(options.stopTokenIds ?? []), ...(options.ignoreEos === true ? [] : context.eosTokenIds)];
   for (const id of stopTokens) checkInteger("stopTokenIds", id, 0, Number.MAX_SAFE_INTEGER);
   checkStops(options.stop ?? []);
-  const { cache = true, cacheNamespace = "", priority = 0 } = options;
+  const { cache = true, cacheNamespace = "", priority = 0, routedExperts = false } = options;
   checkFlag("cache", cache);
+  checkFlag("routedExperts", routedExperts);
   const { tenant = cacheNamespace } = options;
   checkName("cacheNamespace", cacheNamespace);
   checkName("tenant", tenant);
@@ -194,6 +198,7 @@ export function toSequenceRequest(
     cache,
     cacheNamespace,
     tenant,
+    routedExperts,
     priority,
     guard: { maxRepetition },
   };

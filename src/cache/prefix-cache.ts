@@ -5,17 +5,19 @@
 // sliding layer j is true from (j − 1) · (window − 1) rows after the first, so numSliding · (window − 1) rows are
 // enough. Replayed rows read the known global keys and write none, so all that is read is what was computed once.
 // Blocks that only the tree holds count as free memory: they go when a sequence needs them, before anybody waits.
+// A sequence with a log of routes begins no further than routes are known, and takes them over.
 
 import { assert } from "../util/assert.ts";
 import { MimoError } from "../util/errors.ts";
 import type { BlockReclaimer } from "./block-pool.ts";
-import { BLOCK_TOKENS, type CacheSizes, cacheSizes, RING_SLACK } from "./geometry.ts";
+import { BLOCK_TOKENS, type CacheSizes, cacheSizes, numBlocks, RING_SLACK } from "./geometry.ts";
 import type { HybridCache, SequenceId } from "./hybrid-cache.ts";
 import { type Absence, type PathMatch, PrefixTree } from "./prefix-tree.ts";
+import type { RouteLog } from "./route-log.ts";
 import type { SavedRings } from "./saved-rings.ts";
 
 /** Why the first token that a sequence had to process was not taken from the cache. */
-export type CacheMiss = Absence | "no snapshot" | "last token" | "off";
+export type CacheMiss = Absence | "no snapshot" | "no routes" | "last token" | "off";
 
 export interface PrefixMatch extends PathMatch {
   /** Where passes begin; from here to `length`, rows are replayed. */
@@ -42,6 +44,8 @@ export interface PrefixCacheStats {
   readonly replayedTokens: number;
   readonly blocks: number;
   readonly blockBytes: number;
+  /** Of the experts that were chosen for the tokens of these blocks, where requests asked for them. */
+  readonly routeBytes: number;
   readonly snapshots: number;
   readonly snapshotBytes: number;
   readonly evictedBlocks: number;
@@ -52,6 +56,8 @@ export interface KeepOptions {
   readonly namespace: string;
   /** Those of the sequence, of which the cached ones are kept. */
   readonly tokens: readonly number[];
+  /** Routes of all that is cached of the sequence; undefined where it records none. */
+  readonly routes?: RouteLog | undefined;
   /** The sequence is about to be released, so its last block can be kept as it is. */
   readonly isEnding: boolean;
 }
@@ -85,9 +91,10 @@ export class PrefixCache implements Disposable {
   }
 
   /** The best beginning for a sequence; its last token is always left to be processed. */
-  find(namespace: string, tokens: readonly number[]): PrefixMatch {
+  find(namespace: string, tokens: readonly number[], routes?: RouteLog): PrefixMatch {
     const limit = tokens.length - 1;
-    const match = this.#tree.match(namespace, tokens, limit);
+    const longest = this.#tree.match(namespace, tokens, limit);
+    const match = routes === undefined ? longest : whereRoutesAreKnown(longest, routes);
     const { length } = match;
     let from = Math.max(0, length - this.maxReplay);
     let rings: SavedRings | undefined;
@@ -98,7 +105,8 @@ export class PrefixCache implements Disposable {
       [from, rings] = [start, saved];
     }
     const absent = length < limit ? this.#tree.absence(namespace, tokens, match) : "last token";
-    return { ...match, from, rings, miss: from < length ? "no snapshot" : absent };
+    const miss = length < longest.length ? "no routes" : absent;
+    return { ...match, from, rings, miss: from < length ? "no snapshot" : miss };
   }
 
   /** Blocks that a sequence of `numTokens` takes beside those of its match, and how many it can have. */
@@ -112,7 +120,11 @@ export class PrefixCache implements Disposable {
   }
 
   /** A sequence that begins with the match. The caller has checked `demand` and `numFreeSequences`. */
-  open({ nodes, length, from, rings }: PrefixMatch): SequenceId {
+  open({ nodes, length, from, rings }: PrefixMatch, log?: RouteLog): SequenceId {
+    for (const { start, routes } of nodes) {
+      if (log !== undefined && routes !== undefined)
+        log.append(start, routes.subarray(0, (length - start) * log.width));
+    }
     const id = this.#cache.openAt({ blocks: nodes.map(({ block }) => block), known: length, from, rings });
     const last = nodes.at(-1);
     if (last !== undefined) this.#tree.touch(last);
@@ -131,7 +143,7 @@ export class PrefixCache implements Disposable {
   }
 
   /** Keeps what is cached of a sequence, with a copy of its rings if there is room; that copy, new or known. */
-  keep(id: SequenceId, { namespace, tokens, isEnding }: KeepOptions): SavedRings | undefined {
+  keep(id: SequenceId, { namespace, tokens, routes, isEnding }: KeepOptions): SavedRings | undefined {
     const length = this.#cache.length(id);
     if (length === 0) return undefined;
     const { blockPool } = this.#cache;
@@ -150,6 +162,8 @@ export class PrefixCache implements Disposable {
       }
       // Two sequences computed the same: one copy is enough.
       if (isFull && next.block !== own) this.#cache.replaceBlock(id, index, next.block);
+      if (routes !== undefined && (next.routes?.length ?? 0) < part.length * routes.width)
+        next.routes = routes.slice(start, start + part.length);
       node = next;
     }
     this.#tree.touch(node);
@@ -168,6 +182,7 @@ export class PrefixCache implements Disposable {
     return {
       ...this.#counts,
       blocks: tree.numBlocks,
+      routeBytes: tree.routeBytes,
       blockBytes: tree.numBlocks * BLOCK_TOKENS * this.#sizes.bytesPerToken,
       snapshots: tree.numSnapshots,
       snapshotBytes: tree.snapshotBytes,
@@ -199,4 +214,14 @@ export class PrefixCache implements Disposable {
       throw error;
     }
   }
+}
+
+/** The part of a match whose routes are known, in the log or along the path. */
+function whereRoutesAreKnown({ nodes, length }: PathMatch, log: RouteLog): PathMatch {
+  let known = log.numTokens;
+  for (const { start, routes } of nodes) {
+    if (start <= known) known = Math.max(known, start + (routes?.length ?? 0) / log.width);
+  }
+  const end = Math.min(length, known);
+  return { nodes: nodes.slice(0, numBlocks(end)), length: end };
 }

@@ -9,6 +9,7 @@ import { assert, defined } from "../util/assert.ts";
 import { mix } from "../util/random.ts";
 import type { BlockPool } from "./block-pool.ts";
 import { BLOCK_TOKENS } from "./geometry.ts";
+import type { ExpertIds } from "./route-log.ts";
 import type { SavedRings } from "./saved-rings.ts";
 
 export interface PrefixNode {
@@ -20,6 +21,8 @@ export interface PrefixNode {
   block: number;
   /** Of all tokens up to its end. */
   hash: number;
+  /** Routes of its first tokens, as far as they were recorded. */
+  routes: ExpertIds | undefined;
   readonly children: Set<PrefixNode>;
   /** Rings by the length at which they were copied. */
   readonly snapshots: Map<number, SavedRings>;
@@ -67,6 +70,12 @@ export class PrefixTree {
 
   get numSnapshots(): number {
     return this.#snapshots.size;
+  }
+
+  get routeBytes(): number {
+    let bytes = 0;
+    for (const { routes } of this.#nodes) bytes += routes?.byteLength ?? 0;
+    return bytes;
   }
 
   /** Blocks that no sequence shares; where one is shared, so are all above it. */
@@ -277,7 +286,8 @@ export class PrefixTree {
 
 function newNode(parent: PrefixNode | undefined, tokens: readonly number[], block: number, hash: number): PrefixNode {
   const start = parent === undefined ? 0 : parent.start + parent.tokens.length;
-  return { parent, start, tokens, block, hash, children: new Set(), snapshots: new Map(), numSnapshots: 0 };
+  const below = { children: new Set<PrefixNode>(), snapshots: new Map<number, SavedRings>(), numSnapshots: 0 };
+  return { parent, start, tokens, block, hash, routes: undefined, ...below };
 }
 
 /** How many of `tokens` from `offset` on, before `limit`, are those of a node. */

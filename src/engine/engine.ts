@@ -18,6 +18,7 @@ import { DraftDepth } from "./draft-depth.ts";
 import { type ExpertReads, readsSince } from "./expert-reads.ts";
 import { ModelRunner, type Sample, type SampleRequest } from "./model-runner.ts";
 import { PrefixReuse } from "./prefix-reuse.ts";
+import { createRouteLog, reportRoutes } from "./routes.ts";
 import { type PlannedRows, Scheduler } from "./scheduler.ts";
 import { Sequence, type SequenceOutput, type SequenceRequest } from "./sequence.ts";
 import { type MtpMode, Speculator } from "./speculator.ts";
@@ -101,7 +102,9 @@ export class Engine implements Disposable {
     }
     const maxTokens = Math.min(request.maxTokens, this.contextLength - prompt.length);
     const constraint = request.constraint && this.#constraints.create(request.constraint, this.runner.numTokens);
-    this.#scheduler.add(new Sequence({ ...request, maxTokens }, this.#speculator.maxDepth, this.#now(), constraint));
+    const routes = request.routedExperts === true ? createRouteLog(this.runner.model.config) : undefined;
+    const { maxDepth } = this.#speculator;
+    this.#scheduler.add(new Sequence({ ...request, maxTokens }, maxDepth, this.#now(), constraint, routes));
   }
 
   /** Ends a sequence and frees its memory at once; its last output. Undefined where it is not running any more. */
@@ -127,7 +130,7 @@ export class Engine implements Disposable {
 
     const hidden = this.runner.forward(planned);
     const samples = this.runner.sample(hidden, "trunk", sampleRequests(planned, this.runner.numTokens));
-    const outputs = this.#verifyAll(planned, samples);
+    const outputs = reportRoutes(this.runner, planned, this.#verifyAll(planned, samples));
     this.#speculate(planned, hidden, this.#now() - start);
     this.#reuse.keepReached(planned);
     for (const { sequence } of planned) if (sequence.finish !== undefined) this.#scheduler.remove(sequence);

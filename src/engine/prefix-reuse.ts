@@ -28,7 +28,7 @@ export class PrefixReuse {
   }
 
   find(sequence: Sequence): PrefixMatch {
-    return this.#for(sequence)?.find(sequence.namespace, sequence.tokens) ?? NO_MATCH;
+    return this.#for(sequence)?.find(sequence.namespace, sequence.tokens, sequence.routes) ?? NO_MATCH;
   }
 
   /** Blocks that a sequence takes with its tokens and one more, beside those it would share, and those it could have. */
@@ -45,7 +45,7 @@ export class PrefixReuse {
   /** Gives the sequence its place in the cache. */
   start(sequence: Sequence, match: PrefixMatch): void {
     const { length, from, rings, miss } = match;
-    sequence.cacheId = this.#for(sequence)?.open(match) ?? this.#cache.open();
+    sequence.cacheId = this.#for(sequence)?.open(match, sequence.routes) ?? this.#cache.open();
     sequence.keptAt = length;
     sequence.branchAt = length - from > MIN_REPLAY ? length : 0;
     const drafting = rings && this.#drafting.get(rings);
@@ -75,9 +75,9 @@ export class PrefixReuse {
   }
 
   #keep(prefixes: PrefixCache, sequence: Sequence, isEnding: boolean): void {
-    const { namespace, tokens } = sequence;
+    const { namespace, tokens, routes } = sequence;
     const id = defined(sequence.cacheId, "a running sequence's cache");
-    const rings = prefixes.keep(id, { namespace, tokens, isEnding });
+    const rings = prefixes.keep(id, { namespace, tokens, routes, isEnding });
     sequence.keptAt = Math.max(sequence.keptAt, this.#cache.length(id));
     if (rings !== undefined && !this.#drafting.has(rings)) this.#drafting.set(rings, sequence.drafting);
   }

@@ -6,6 +6,7 @@
 import { RING_SLACK } from "../cache/geometry.ts";
 import type { SequenceId } from "../cache/hybrid-cache.ts";
 import type { CacheMiss } from "../cache/prefix-cache.ts";
+import type { ExpertIds, RouteLog } from "../cache/route-log.ts";
 import type { Constraint, ConstraintSpec, ConstraintState } from "../grammar/constraint.ts";
 import type { Logprobs } from "../ops/sample/logprobs.ts";
 import { type TokenHistory, usesHistory } from "../ops/sample/penalties.ts";
@@ -38,6 +39,8 @@ export interface SequenceRequest {
   readonly tenant?: string | undefined;
   /** Whether to begin with what is cached, and to keep what is computed. Default true. */
   readonly cache?: boolean | undefined;
+  /** Whether to report the experts that were chosen for each token, those of the prompt included. Default false. */
+  readonly routedExperts?: boolean | undefined;
   /** What the output may be; undefined allows everything. */
   readonly constraint?: ConstraintSpec | undefined;
   /** What ends thinking, or the output, before the model does; undefined leaves it to the model. */
@@ -91,6 +94,8 @@ export class Sequence {
   readonly tokens: number[];
   readonly stats: SequenceStats;
   readonly submittedAt: number;
+  /** The experts of its tokens so far; undefined where nobody asks for them. */
+  readonly routes: RouteLog | undefined;
   /** Its place in the cache; undefined while it waits. */
   cacheId: SequenceId | undefined;
   /** Tokens drafted for the next step. */
@@ -118,8 +123,9 @@ export class Sequence {
   /** Where the constraint stands behind the output so far. */
   #constrained: ConstraintState | undefined;
 
-  constructor(request: SequenceRequest, numMtpHeads: number, now: number, constraint?: Constraint) {
+  constructor(request: SequenceRequest, numMtpHeads: number, now: number, constraint?: Constraint, routes?: RouteLog) {
     this.request = request;
+    this.routes = routes;
     this.#guard = request.guard && new Guard(request.guard);
     this.#constraint = constraint;
     this.#constrained = constraint?.start;
@@ -249,6 +255,8 @@ export interface SequenceOutput {
   readonly id: number;
   readonly tokens: readonly number[];
   readonly logprobs?: readonly Logprobs[];
+  /** Experts of the tokens whose rows were committed since the last output, where they are asked for; see `routes.ts`. */
+  readonly routes?: ExpertIds;
   /** Prompt tokens in the cache so far, while the prompt is being processed. */
   readonly prefilled?: number;
   readonly finish?: FinishReason;

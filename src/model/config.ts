@@ -67,6 +67,11 @@ export interface ParsedConfig {
 /** Value scale of V2-Flash, for files written before it was recorded. */
 export const DEFAULT_VALUE_SCALE = 0.707;
 
+/** Indices of the layers whose feed-forward block is a mixture of experts. */
+export function expertLayers({ layers }: Pick<ModelConfig, "layers">): number[] {
+  return layers.flatMap(({ feedForward }, layer) => (feedForward === "experts" ? [layer] : []));
+}
+
 /** 1/√headDim. */
 export function attentionScale(shape: AttentionShape): number {
   return 1 / Math.sqrt(shape.headDim);

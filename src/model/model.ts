@@ -21,7 +21,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { assert, defined } from "../util/assert.ts";
 import type { Batch, ModelCaches, MtpBatch } from "./batch.ts";
 import { type BlockContext, runBlock, writeKeysAndValues } from "./block.ts";
-import type { AttentionKind, ModelConfig } from "./config.ts";
+import { type AttentionKind, expertLayers, type ModelConfig } from "./config.ts";
 import { parseConfig } from "./parse-config.ts";
 import type { BindOptions } from "./weight-binder.ts";
 import { bindWeights, checkMtpHeads, type ModelWeights } from "./weights.ts";
@@ -81,6 +81,7 @@ export class Model implements Disposable {
   readonly #activations: Activations;
   /** Passes that were recorded, by name and number of rows. */
   readonly #passes = new Map<string, RecordedPass>();
+  readonly #expertLayers: readonly number[];
 
   /** Throws what `parseConfig` and `bindWeights` throw. */
   constructor(backend: Backend, checkpoint: Checkpoint, options: ModelOptions) {
@@ -89,6 +90,7 @@ export class Model implements Disposable {
     this.backend = backend;
     this.config = config;
     this.warnings = warnings;
+    this.#expertLayers = expertLayers(config);
     this.#activations = options.activations;
     this.#weights = bindWeights(backend, checkpoint, config, options);
     this.numMtpHeads = this.#weights.mtp.length;
@@ -139,15 +141,11 @@ export class Model implements Disposable {
     this.#passes.set(key, { generation, ...inputs, replay: this.backend.record(build) });
   }
 
-  /** Experts chosen by the last trunk pass of T rows in each layer: [layers, T, K]; zeros in dense layers. */
+  /** Experts chosen by the last trunk pass, of T rows, in each layer that has some: [expert layers, T, K]. */
   routedExperts(T: number): Int32Array {
-    const K = this.config.experts.numExpertsPerToken;
-    const out = new Int32Array(this.config.layers.length * T * K);
-    this.config.layers.forEach((plan, layer) => {
-      if (plan.feedForward === "dense") return;
-      const part = out.subarray(layer * T * K, (layer + 1) * T * K);
-      this.backend.download(this.#expertIds(layer, T), new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
-    });
+    const shape = [this.#expertLayers.length, T, this.config.experts.numExpertsPerToken];
+    const out = new Int32Array(shape.reduce((a, b) => a * b));
+    this.backend.download(this.#workspace.tensor("expertIds", "i32", shape), new Uint8Array(out.buffer));
     return out;
   }
 
@@ -273,9 +271,11 @@ export class Model implements Disposable {
     return () => copyRows(this.backend, { source: source.tensor, sourceRows, target, targetRows });
   }
 
-  #expertIds(layer: number, T: number): Tensor {
+  /** Layer after layer, so that those of a pass are brought to the host at once. */
+  #expertIds(layer: number, T: number): Tensor | null {
+    const index = this.#expertLayers.indexOf(layer);
     const K = this.config.experts.numExpertsPerToken;
-    return this.#workspace.tensor("expertIds", "i32", [T, K], layer * this.#workspace.limits.maxRows * K * 4);
+    return index < 0 ? null : this.#workspace.tensor("expertIds", "i32", [T, K], index * T * K * 4);
   }
 }
 

@@ -3,22 +3,12 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cpuBackendStatus } from "../../src/backends/cpu/addon.ts";
-import { createCpuBackend } from "../../src/backends/cpu/native.ts";
-import { createReferenceBackend } from "../../src/backends/reference/reference.ts";
 import type { Engine, EngineOptions } from "../../src/engine/engine.ts";
 import type { SequenceOutput, SequenceRequest } from "../../src/engine/sequence.ts";
 import { DEFAULT_SAMPLING } from "../../src/ops/sample/sample.ts";
 import { KV_DTYPES } from "../../src/tensor/dtype.ts";
-import { randomKey, randomUnit } from "../../src/util/random.ts";
 import { goldenCase } from "../golden/golden.ts";
-import { bits, evaluateAll, openEngine, request, runAll, type TestEngine } from "../support.ts";
-
-/** On one thread: passes are small, and threads that wait for each other are slow on a busy machine. */
-function open(path: string, options: Partial<EngineOptions> = {}): TestEngine {
-  const { isAvailable } = cpuBackendStatus();
-  return openEngine(path, options, isAvailable ? createCpuBackend({ threads: 1 }) : createReferenceBackend());
-}
+import { bits, evaluateAll, openOnOneThread as open, randomText as text, request, runAll } from "../support.ts";
 
 // Window 16 and six sliding layers or fewer: a replay is at most 90 tokens.
 const SMALL = goldenCase("hf-bf16");
@@ -28,13 +18,10 @@ const { layers, window } = (() => {
 })();
 const MAX_REPLAY = layers.filter(({ sliding }) => sliding).length * (window - 1);
 
-function text(seed: number, length: number): number[] {
-  return Array.from({ length }, (_, i) => Math.floor(256 * randomUnit(randomKey(seed), i)));
-}
-
 interface Answer {
   readonly tokens: readonly number[];
   readonly logprobs: readonly unknown[];
+  readonly routes: readonly number[];
   readonly last: SequenceOutput;
 }
 
@@ -42,6 +29,7 @@ function answerOf(outputs: readonly SequenceOutput[]): Answer {
   return {
     tokens: outputs.flatMap(({ tokens }) => tokens),
     logprobs: outputs.flatMap(({ logprobs = [] }) => logprobs),
+    routes: outputs.flatMap(({ routes = new Uint8Array() }) => [...routes]),
     last: outputs.at(-1)!,
   };
 }
@@ -189,6 +177,7 @@ const derived = fc.record({
   cut: fc.double({ min: 0, max: 1, noNaN: true }),
   added: fc.integer({ min: 1, max: 60 }),
   speculation: fc.constantFrom(0, 1, 2, 3, "auto" as const),
+  routedExperts: fc.boolean(),
   temperature: fc.constantFrom(0, 1),
   priority: fc.integer({ min: 0, max: 1 }),
   namespace: fc.constantFrom("", "", "", "own"),
@@ -231,21 +220,23 @@ test("any program of submissions, continuations, steps, aborts and clearings giv
           ...history.slice(0, Math.min(300, Math.ceil(step.cut * history.length))),
           ...text(asked.length, step.added),
         ];
-        const { speculation, maxTokens, priority, namespace: cacheNamespace } = step;
+        const { speculation, routedExperts, maxTokens, priority, namespace: cacheNamespace } = step;
         const sampling = { ...SAMPLED, temperature: step.temperature };
-        const one = request(prompt, { speculation, maxTokens, priority, cacheNamespace, sampling, topLogprobs: 1 });
+        const asks = { speculation, routedExperts, maxTokens, priority, cacheNamespace, sampling, topLogprobs: 1 };
+        const one = request(prompt, asks);
         engine.submit(one);
         asked.push({ request: one, outputs: [] });
       }
     }
     while (!engine.isIdle) take(engine.step());
     for (const { request: one, outputs } of asked) {
-      const { tokens, logprobs, last } = answerOf(outputs);
+      const { tokens, logprobs, routes, last } = answerOf(outputs);
       // One that was aborted before it ran anything has nothing to compare.
       if (tokens.length === 0) continue;
       const expected = answer(plain.engine, one.prompt, { ...one, id: 1e6 + one.id, maxTokens: tokens.length });
       expect(tokens).toEqual(expected.tokens);
       expect(logprobs).toEqual(expected.logprobs);
+      expect(routes).toEqual(expected.routes);
       expect(last.stats.cachedTokens + last.stats.replayedTokens).toBeLessThan(one.prompt.length);
     }
     expect(engine.runner.cache.numFreeTokens).toBe(512);
