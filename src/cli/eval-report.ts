@@ -55,8 +55,7 @@ export function printReport(cli: Cli, subject: EvalSubject, settings: EvalSettin
     printEvaluation(output, evaluation);
     printSummary(cli, subject, settings, evaluation);
     printThinking(output, evaluation);
-    const grids = formatNeedleGrids(evaluation.suites);
-    if (grids.length > 0) output.line(`\n${grids.join("\n")}`);
+    for (const line of formatNeedleGrids(evaluation.suites)) output.line(line);
   }
   printBitsPerByte(output, bits, settings);
   printFailures(output, evaluation);

@@ -19,10 +19,11 @@ interface Grid {
   readonly rows: readonly (readonly GridCell[])[];
 }
 
+/** Each table behind an empty line. */
 export function formatNeedleGrids(suites: readonly SuiteResult[]): string[] {
   return gridsOf(suites).flatMap(({ suite, rows }) => {
     const header = [`${suite}, depth`, ...rows[0]!.map(({ part }) => part)];
-    return formatTable([header, ...rows.map((cells) => [percent(cells[0]!), ...cells.map(countsOf)])]);
+    return ["", ...formatTable([header, ...rows.map((cells) => [percent(cells[0]!), ...cells.map(countsOf)])])];
   });
 }
 
