@@ -87,8 +87,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     mustNotKnow: "the engine, or HTTP",
   },
   eval: {
-    values: ["api/request.ts", "train/data", "util"],
-    types: ["api"],
+    values: ["api/request.ts", "tokenizer/chat.ts", "tokenizer/chat-template.ts", "train/data", "util"],
+    types: ["api", "tokenizer"],
     mustNotKnow: "the inside of the engine, training, or the terminal",
   },
   server: {

@@ -1,5 +1,7 @@
 // Curves as an SVG picture: panels below each other over one axis of steps, lines with a legend, marks at round numbers.
 
+import { drawPicture, fixed, text } from "./picture.ts";
+
 export interface Line {
   readonly name: string;
   /** [x, y] in the order of x; a y that is no number leaves a gap. */
@@ -30,15 +32,10 @@ export function drawCurves(title: string, panels: readonly Panel[], xLabel: stri
   const height = 40 + panels.length * PANEL_HEIGHT + 20;
   const xs = panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(([x]) => x)));
   const x = scaleOf(xs);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">`,
-    `<rect width="100%" height="100%" fill="white"/>`,
-    text(MARGIN.left, 24, title, 'font-size="15" font-weight="bold"'),
+  return drawPicture(title, { width: WIDTH, height, left: MARGIN.left }, [
     ...panels.map((panel, i) => drawPanel(panel, 40 + i * PANEL_HEIGHT, x)),
     text((MARGIN.left + WIDTH - MARGIN.right) / 2, height - 8, xLabel, 'text-anchor="middle"'),
-    "</svg>",
-    "",
-  ].join("\n");
+  ]);
 }
 
 function drawPanel({ title, lines }: Panel, top: number, x: Scale): string {
@@ -94,10 +91,4 @@ function thin(points: Line["points"]): (readonly [number, number])[] {
   });
 }
 
-function text(x: number, y: number, content: string, attributes: string): string {
-  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  return `<text x="${fixed(x)}" y="${fixed(y)}" ${attributes}>${escaped}</text>`;
-}
-
-const fixed = (value: number): string => value.toFixed(1);
 const short = (value: number): string => String(Number(value.toPrecision(4)));

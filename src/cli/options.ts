@@ -161,6 +161,11 @@ export function parseList<T>(parse: (text: string) => T): (text: string) => T[] 
   return (text) => text.split(",").map((part) => parse(part.trim()));
 }
 
+/** For an option that may be given several times. */
+export function collect(text: string, list: readonly string[] | undefined): readonly string[] {
+  return [...(list ?? []), text];
+}
+
 /** Text after a command's help that teaches by example. */
 export function examples(...lines: readonly (readonly [command: string, explanation: string])[]): string {
   return `\nExamples:\n${lines.map(([command, explanation]) => `  $ ${command}\n      ${explanation}`).join("\n")}\n`;

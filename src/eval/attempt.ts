@@ -31,6 +31,8 @@ export interface Attempt {
   readonly numCalls: number;
   readonly numValidCalls: number;
   readonly numTokens: number;
+  /** Their negative log-probabilities added up, in nats, before temperature. */
+  readonly surprise: number;
   /** Tokens after the first of each answer, and the steps of the trunk that gave them. */
   readonly decoded: number;
   readonly steps: number;
@@ -40,22 +42,26 @@ export interface Attempt {
 export const MAX_CALLS = 12;
 export const MAX_ROUNDS = 8;
 
+const NOTHING = { numCalls: 0, numValidCalls: 0, numTokens: 0, surprise: 0, decoded: 0, steps: 0 } as const;
+
 export async function attempt(client: ModelClient, evalTask: EvalTask, options: AttemptOptions): Promise<Attempt> {
   const { sample, task } = evalTask;
   const { tools, thinking } = sample;
   const box = task.world === undefined ? undefined : openToolBox(task.world);
   const transcript: SampleMessage[] = [];
-  const counts = { numCalls: 0, numValidCalls: 0, numTokens: 0, decoded: 0, steps: 0 };
+  const counts: { -readonly [Name in keyof typeof NOTHING]: number } = { ...NOTHING };
   for (let round = 1; ; round++) {
     const generation = await client.generate({
       ...options,
       messages: [...task.prompt, ...transcript],
       tools,
       thinking,
+      logprobs: 0,
     });
     const { text, reasoning, toolCalls, finishReason, usage } = generation;
     const decoded = Math.max(0, usage.completionTokens - 1);
     counts.numTokens += usage.completionTokens;
+    counts.surprise -= generation.logprobs.reduce((sum, { logprob }) => sum + logprob, 0);
     counts.decoded += decoded;
     counts.steps += decoded / usage.speculation.acceptLength;
     const checked = toolCalls.map((call) => ({ call, problem: problemOfCall(call, tools) }));
@@ -84,7 +90,7 @@ export async function attempt(client: ModelClient, evalTask: EvalTask, options: 
           },
     );
     if (finishReason === "length") return end(`It did not end within ${usage.completionTokens} tokens.`);
-    if (toolCalls.length === 0) return end(problemOfAnswer(evalTask, text, box));
+    if (toolCalls.length === 0) return end(await problemOfAnswer(evalTask, text, box));
     const unreadable = toolCalls.find((call) => "error" in call);
     if (unreadable !== undefined) return end(unreadable.error);
     if (box === undefined) return end("It called a tool, and there are none.");
@@ -99,9 +105,8 @@ export async function attempt(client: ModelClient, evalTask: EvalTask, options: 
 
 /** An attempt at a task whose prompt the context cannot hold. */
 export function tooLongAttempt(): Attempt {
-  const counts = { numCalls: 0, numValidCalls: 0, numTokens: 0, decoded: 0, steps: 0 };
   const problem = "The context cannot hold the conversation.";
-  return { ...counts, right: false, problem, transcript: [], content: "", isCutOff: false };
+  return { ...NOTHING, right: false, problem, transcript: [], content: "", isCutOff: false };
 }
 
 /** Undefined where the prompt was too long for the context. */
@@ -122,8 +127,13 @@ function execute(box: ToolBox, call: ParsedToolCall): string {
   return "error" in call ? `Error: ${call.error}` : box.call(call.name, call.arguments);
 }
 
-function problemOfAnswer(evalTask: EvalTask, content: string, box: ToolBox | undefined): string | undefined {
-  if (!evalTask.task.accepts(content)) return "The answer is not the right one.";
+async function problemOfAnswer(
+  evalTask: EvalTask,
+  content: string,
+  box: ToolBox | undefined,
+): Promise<string | undefined> {
+  const problem = await evalTask.grade(content);
+  if (problem !== undefined) return problem;
   if (box === undefined) return undefined;
   // Whoever says that a note was saved must have saved it.
   for (const { name, text } of savedNotes(evalTask)) {

@@ -6,12 +6,14 @@ import { encodeChat } from "../tokenizer/chat.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { encodeSample } from "../train/dataset.ts";
 import { abortedError, MimoError } from "../util/errors.ts";
+import { fitCurve } from "./accept-fit.ts";
 import { attempt, MAX_CALLS, MAX_ROUNDS } from "./attempt.ts";
 import { evaluate } from "./evaluate.ts";
-import { shareOf } from "./interval.ts";
+import { differenceOf, shareOf } from "./interval.ts";
 import { compareSpeed } from "./speed.ts";
 import { createSuites, type EvalTask, selectSuites, solutionOf, type Suite } from "./suites.ts";
 import { generationOf, PerfectModel, takeTasks } from "./testing.ts";
+import { thinkingGains } from "./thinking.ts";
 
 const suites = createSuites({ lengths: [256, 1024], countTokens: (text) => Math.ceil(text.length / 3) });
 const NUM_TASKS = 40;
@@ -31,6 +33,47 @@ describe("the interval", () => {
     expect(share.low).toBeCloseTo(low, 4);
     expect(share.high).toBeCloseTo(high, 4);
     expect(share).toMatchObject({ right, count, share: count === 0 ? 0 : right / count });
+  });
+});
+
+test.each([
+  [[56, 70], [48, 80], 0.0524, 0.3339],
+  [[9, 10], [3, 10], 0.1705, 0.809],
+  [[10, 10], [0, 20], 0.6791, 1],
+] as const)("the interval of the difference of %j and %j is Newcombe's", ([a, b], [c, d], low, high) => {
+  const found = differenceOf(shareOf(a, b), shareOf(c, d));
+  expect(found.difference).toBeCloseTo(a / b - c / d, 10);
+  expect(found.low).toBeCloseTo(low, 4);
+  expect(found.high).toBeCloseTo(high, 4);
+});
+
+describe("the curve of accept length", () => {
+  const points = (a: number, b: number, errors: readonly number[]) =>
+    [0.05, 0.2, 0.4, 0.7, 1.1].map((x, i) => [x, 4 * (1 - a * x ** b) + errors[i % errors.length]!] as const);
+
+  test.each([
+    [0.58, 0.58],
+    [0.3, 1.7],
+    [0.9, 0.12],
+  ])("is found again for a = %f, b = %f", (a, b) => {
+    const fit = fitCurve(points(a, b, [0]), 4)!;
+    expect(fit.a).toBeCloseTo(a, 4);
+    expect(fit.b).toBeCloseTo(b, 4);
+    expect(fit).toMatchObject({ maxLength: 4, numSuites: 5 });
+    expect(fit.r2).toBeCloseTo(1, 6);
+  });
+
+  test("explains less where points stray, and nothing where there are few or all are alike", () => {
+    const { r2 } = fitCurve(points(0.58, 0.58, [0.2, -0.2]), 4)!;
+    expect(r2).toBeGreaterThan(0.8);
+    expect(r2).toBeLessThan(0.99);
+    expect(fitCurve(points(0.58, 0.58, [0]).slice(0, 2), 4)).toBeUndefined();
+    expect(
+      fitCurve(
+        [0.1, 0.2, 0.3].map((x) => [x, 2] as const),
+        4,
+      ),
+    ).toBeUndefined();
   });
 });
 
@@ -82,8 +125,8 @@ describe("an evaluation", () => {
     } = await evaluate(perfect, suites, { tasks: NUM_TASKS, failures: 1 });
     expect(results.flatMap(({ suite, failures }) => failures.map(({ problem }) => `${suite}: ${problem}`))).toEqual([]);
     expect({ tokensPerStep, isInterrupted }).toEqual({ tokensPerStep: 3, isInterrupted: false });
-    for (const { suite, share, count, details } of results) {
-      expect({ suite, share, count }).toEqual({ suite, share: 1, count: NUM_TASKS });
+    for (const { suite, share, count, crossEntropy, details } of results) {
+      expect({ suite, share, count, crossEntropy }).toEqual({ suite, share: 1, count: NUM_TASKS, crossEntropy: 0.5 });
       expect(details.filter((detail) => detail.share < 1)).toEqual([]);
       const { parts } = suiteOf(suite);
       expect(details.slice(0, parts.length).map(({ name }) => name)).toEqual(parts);
@@ -132,6 +175,39 @@ describe("an evaluation", () => {
     expect(part.isInterrupted).toBe(true);
     expect(part.suites[0]).toMatchObject({ right: 20, count: 20 });
     expect(part.suites.at(-1)!.count).toBe(0);
+  });
+
+  test("tells needles by length and depth", async () => {
+    const depths = [0, 0.5, 1];
+    const countTokens = (text: string): number => Math.ceil(text.length / 3);
+    const atDepths = selectSuites(createSuites({ lengths: [256, 1024], countTokens, depths }), ["retrieval"]);
+    const asked = atDepths.flatMap((suite) => takeTasks(suite, 30));
+    // This one reads the second half of a text only.
+    const model = new PerfectModel(asked.filter(({ depth }) => depth !== 0));
+    const generate: typeof model.generate = (options) =>
+      model.knows(options) ? model.generate(options) : Promise.resolve(generationOf({ text: "Nobody knows." }));
+    const { suites: results } = await evaluate({ generate }, atDepths, { tasks: 30 });
+    const [single, multiKey, ...others] = results;
+    for (const { grid } of [single!, multiKey!]) {
+      expect(grid!.map(({ part, depth, right, count }) => [part, depth, right, count])).toEqual(
+        depths.flatMap((depth) => ["256", "1K"].map((part) => [part, depth, depth === 0 ? 0 : 5, 5])),
+      );
+    }
+    expect(others.map(({ suite, grid }) => [suite, grid])).toEqual([
+      ["retrieval/multi-value", undefined],
+      ["retrieval/variables", undefined],
+    ]);
+  });
+
+  test("tells what thinking gains, where both ways were asked", async () => {
+    const arithmetic = selectSuites(suites, ["arithmetic", "json"]);
+    const generate: typeof perfect.generate = (options) =>
+      options.thinking === true ? perfect.generate(options) : Promise.resolve(generationOf({ text: "It is x." }));
+    const { suites: results } = await evaluate({ generate }, arithmetic, { tasks: 40 });
+    expect(thinkingGains(results)).toEqual([
+      { group: "arithmetic", thinking: 1, direct: 0, ...differenceOf(shareOf(40, 40), shareOf(0, 40)) },
+    ]);
+    expect(thinkingGains(results.filter(({ suite }) => suite !== "arithmetic/direct"))).toEqual([]);
   });
 
   test("takes a prompt that does not fit for a failure, and any other error for an end", async () => {

@@ -11,10 +11,10 @@ import { MimoError } from "../util/errors.ts";
 import { randomKey } from "../util/random.ts";
 import { type Attempt, attempt, type ModelClient, orTooLong, tooLongAttempt } from "./attempt.ts";
 import { type Share, shareOf } from "./interval.ts";
-import type { EvalTask, Suite } from "./suites.ts";
+import { countTasks, type EvalTask, type Suite } from "./suites.ts";
 
 export interface EvaluateOptions {
-  /** Tasks of each suite. Default 100. */
+  /** Tasks of each suite. Default 100, or all of a suite of a known few. */
   readonly tasks?: number | undefined;
   /** Decides tasks and sampling. Default 1. */
   readonly seed?: number | undefined;
@@ -56,7 +56,16 @@ export interface SuiteResult extends Share {
   readonly numTooLong: number;
   /** Tokens per decoding step of the trunk: the mean accept length. */
   readonly tokensPerStep: number;
+  /** Mean negative log-probability of the answers' tokens in nats, before temperature; at temperature 1, the entropy. */
+  readonly crossEntropy: number;
+  /** Shares by part and depth, where needles stand at depths. */
+  readonly grid?: readonly GridCell[];
   readonly failures: readonly Failure[];
+}
+
+export interface GridCell extends Share {
+  readonly part: string;
+  readonly depth: number;
 }
 
 export interface Failure {
@@ -83,11 +92,11 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   refuseUnknownKeys(options, KEYS);
-  const { tasks = 100, seed = 1, concurrency = 8, temperature = 0, speculation = "auto" } = options;
-  for (const [param, value] of Object.entries({ tasks, concurrency })) checkCount(param, value);
+  const { tasks, seed = 1, concurrency = 8, temperature = 0, speculation = "auto" } = options;
+  for (const [param, value] of Object.entries({ tasks: tasks ?? 1, concurrency })) checkCount(param, value);
   const tallies = suites.map((suite) => new Tally(suite, options.failures ?? 0));
   const jobs = planJobs(tallies, tasks, seed);
-  const total = tasks * suites.length;
+  const total = suites.reduce((sum, suite) => sum + countTasks(suite, tasks), 0);
   let done = 0;
   options.onProgress?.(0, total);
   // One that fails stops the others.
@@ -135,11 +144,12 @@ interface Job {
 }
 
 /** Tasks are made when they are due: a long text takes a while. */
-function* planJobs(tallies: readonly Tally[], numTasks: number, seed: number): Generator<Job, undefined> {
+function* planJobs(tallies: readonly Tally[], numTasks: number | undefined, seed: number): Generator<Job, undefined> {
   for (const tally of tallies) {
     const { name, tasks } = tally.suite;
+    const count = countTasks(tally.suite, numTasks);
     const iterator = tasks(seed);
-    for (let index = 0; index < numTasks; index++) {
+    for (let index = 0; index < count; index++) {
       const next = iterator.next();
       if (next.done === true) break;
       yield { tally, evalTask: next.value, taskSeed: taskSeedOf(seed, name, index) };
@@ -161,6 +171,10 @@ function tokensPerStep(tallies: readonly Tally[]): number {
   return steps === 0 ? 1 : tallies.reduce((sum, tally) => sum + tally.decoded, 0) / steps;
 }
 
+function cellName(part: string, depth: number): string {
+  return `${part} at ${depth}`;
+}
+
 /** What is counted of one suite. */
 class Tally {
   readonly suite: Suite;
@@ -170,6 +184,7 @@ class Tally {
   readonly #counts = new Map<string, { right: number; count: number }>();
   readonly #failures: Failure[] = [];
   #numTokens = 0;
+  #surprise = 0;
   #numCutOff = 0;
   #numTooLong = 0;
 
@@ -179,16 +194,18 @@ class Tally {
   }
 
   add(evalTask: EvalTask, ended: Attempt | undefined): void {
-    const { task, sample, part } = evalTask;
+    const { task, sample, part, depth } = evalTask;
     this.#numTooLong += Number(ended === undefined);
     const made = ended ?? tooLongAttempt();
     const { right, problem, content, transcript } = made;
     this.decoded += made.decoded;
     this.steps += made.steps;
     this.#numTokens += made.numTokens;
+    this.#surprise += made.surprise;
     this.#numCutOff += Number(made.isCutOff);
     this.#count("", Number(right), 1);
     if (part !== undefined) this.#count(part, Number(right), 1);
+    if (part !== undefined && depth !== undefined) this.#count(cellName(part, depth), Number(right), 1);
     if (this.suite.parses !== undefined) this.#count("parses", Number(this.suite.parses(content)), 1);
     if (task.world !== undefined) this.#count("valid calls", made.numValidCalls, made.numCalls);
     if (problem === undefined || this.#failures.length >= this.#maxFailures) return;
@@ -197,22 +214,30 @@ class Tally {
   }
 
   result(): SuiteResult {
-    const { name, parts } = this.suite;
-    const { right, count } = this.#counts.get("") ?? { right: 0, count: 0 };
-    const details = [...parts, "parses", "valid calls"].flatMap((part) => {
-      const counted = this.#counts.get(part);
-      return counted === undefined ? [] : [{ name: part, ...shareOf(counted.right, counted.count) }];
-    });
+    const { name, parts, depths } = this.suite;
+    const { count } = this.#share("");
+    const details = [...parts, "parses", "valid calls"]
+      .filter((part) => this.#counts.has(part))
+      .map((part) => ({ name: part, ...this.#share(part) }));
+    const cellsAt = (depth: number): GridCell[] =>
+      parts.map((part) => ({ part, depth, ...this.#share(cellName(part, depth)) }));
     return {
       suite: name,
-      ...shareOf(right, count),
+      ...this.#share(""),
       details,
       meanTokens: count === 0 ? 0 : this.#numTokens / count,
       numCutOff: this.#numCutOff,
       numTooLong: this.#numTooLong,
       tokensPerStep: tokensPerStep([this]),
+      crossEntropy: this.#numTokens === 0 ? 0 : this.#surprise / this.#numTokens,
+      ...(depths === undefined ? {} : { grid: depths.flatMap(cellsAt) }),
       failures: this.#failures,
     };
+  }
+
+  #share(name: string): Share {
+    const { right, count } = this.#counts.get(name) ?? { right: 0, count: 0 };
+    return shareOf(right, count);
   }
 
   #count(name: string, right: number, count: number): void {

@@ -1,7 +1,8 @@
 // A share of tasks with what a sample of that size can tell: Wilson's interval for a binomial share.
 //
 // It stays within 0 and 1 and has a width even where all or none are right, unlike the normal approximation
-// (E. B. Wilson, Probable inference, JASA 22, 1927).
+// (E. B. Wilson, Probable inference, JASA 22, 1927). A difference of two such shares has the interval that follows from
+// theirs (R. G. Newcombe, Interval estimation for the difference, Statistics in Medicine 17, 1998, method 10).
 // Refuses to know what is counted.
 
 export interface Share {
@@ -26,4 +27,21 @@ export function shareOf(right: number, count: number): Share {
   const low = right === 0 ? 0 : (middle - half) / (1 + spread);
   const high = right === count ? 1 : (middle + half) / (1 + spread);
   return { right, count, share, low, high };
+}
+
+export interface Difference {
+  readonly difference: number;
+  /** Ends of the 95 % interval. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** How much greater the first share is, of two samples that are independent. */
+export function differenceOf(a: Share, b: Share): Difference {
+  const difference = a.share - b.share;
+  return {
+    difference,
+    low: difference - Math.hypot(a.share - a.low, b.high - b.share),
+    high: difference + Math.hypot(a.high - a.share, b.share - b.low),
+  };
 }

@@ -22,9 +22,13 @@ import { MimoError } from "../util/errors.ts";
 export interface EvalTask {
   /** The whole conversation: what follows the task's prompt in it is a solution. */
   readonly sample: ChatSample;
-  readonly task: Task;
+  readonly task: Omit<Task, "accepts">;
+  /** Why a final answer is wrong; undefined where it is right. */
+  readonly grade: (content: string) => string | undefined | Promise<string | undefined>;
   /** The line of detail in which the task counts, one of the suite's parts. */
   readonly part?: string | undefined;
+  /** Where the needle stands, one of the suite's depths. */
+  readonly depth?: number | undefined;
 }
 
 export interface Suite {
@@ -34,6 +38,10 @@ export interface Suite {
   /** Most tokens of one answer or one round of calls: well beyond what a solution takes. */
   readonly maxTokens: number;
   readonly parts: readonly string[];
+  /** Depths at which needles stand in turn: results are told by part and depth, too. */
+  readonly depths?: readonly number[] | undefined;
+  /** How many tasks there are, where they are a known few: all are asked by default. */
+  readonly numTasks?: number | undefined;
   /** Whether an answer has the right form, whatever it says; told in detail as "parses". */
   readonly parses?: ((content: string) => boolean) | undefined;
   readonly tasks: (seed: number) => Iterator<EvalTask, unknown>;
@@ -44,8 +52,12 @@ export interface SuiteOptions {
   readonly lengths: readonly number[];
   /** Tokens of a text by the model's tokenizer. */
   readonly countTokens: (text: string) => number;
+  /** Where the needle of single and multi-key stands, from 0 to 1; anywhere where they are undefined. */
+  readonly depths?: readonly number[] | undefined;
 }
 
+/** Of a suite that has no end. */
+export const DEFAULT_TASKS = 100;
 /** Draws in a row that bring no new task, after which a suite has no more. */
 const MAX_MISSES = 3000;
 
@@ -130,6 +142,11 @@ export function selectSuites(suites: readonly Suite[], names: readonly string[])
   return suites.filter((suite) => names.some((name) => matches(suite, name)));
 }
 
+/** How many tasks of a suite are asked. */
+export function countTasks({ numTasks = Infinity }: Suite, tasks: number | undefined): number {
+  return Math.min(numTasks, tasks ?? (numTasks === Infinity ? DEFAULT_TASKS : numTasks));
+}
+
 function arithmeticSuite(thinking: boolean): Suite {
   return {
     name: thinking ? "arithmetic/thinking" : "arithmetic/direct",
@@ -171,25 +188,31 @@ const RETRIEVAL_KINDS: readonly (readonly [RetrievalKind, string])[] = [
   ["variables", "a chain of variables through a long text"],
 ];
 
-function retrievalSuite(kind: RetrievalKind, about: string, { lengths, countTokens }: SuiteOptions): Suite {
-  const parts = lengths.map(nameLength);
+function retrievalSuite(kind: RetrievalKind, about: string, options: SuiteOptions): Suite {
+  const { lengths, countTokens } = options;
+  const depths = kind === "single" || kind === "multi-key" ? options.depths : undefined;
   return {
     name: `retrieval/${kind}`,
     about,
     maxTokens: 512,
-    parts,
-    // The same facts are hidden at every length: what differs is the text around them.
+    parts: lengths.map(nameLength),
+    depths,
+    // The same facts are hidden at every length and depth: what differs is the text around them.
     *tasks(seed) {
-      const iterators = lengths.map((length) => {
-        // Room for the question, the template and the answer.
-        const numTokens = length - Math.min(256, Math.floor(length / 4));
-        return tasksOf(retrieval, { kinds: [kind], minTokens: numTokens, maxTokens: numTokens, countTokens })(seed);
-      });
+      const cells = (depths ?? [undefined]).flatMap((depth) =>
+        lengths.map((length) => {
+          // Room for the question, the template and the answer.
+          const numTokens = length - Math.min(256, Math.floor(length / 4));
+          const size = { minTokens: numTokens, maxTokens: numTokens, countTokens };
+          const iterator = tasksOf(retrieval, { kinds: [kind], ...size, depth })(seed);
+          return { part: nameLength(length), depth, iterator };
+        }),
+      );
       for (;;) {
-        for (const [i, iterator] of iterators.entries()) {
+        for (const { part, depth, iterator } of cells) {
           const { value, done } = iterator.next();
           if (done === true) return;
-          yield { ...value, part: parts[i] };
+          yield { ...value, part, depth };
         }
       }
     },
@@ -202,7 +225,7 @@ function nameLength(length: number): string {
 }
 
 /** What the conversation says after the task's prompt: calls, results and the answer. */
-export function solutionOf({ sample, task }: EvalTask): ChatSample["messages"] {
+export function solutionOf({ sample, task }: Pick<EvalTask, "sample" | "task">): ChatSample["messages"] {
   return sample.messages.slice(task.prompt.length);
 }
 
@@ -210,7 +233,7 @@ function tasksOf<Options extends object>(
   generator: Generator<Options>,
   options: Partial<Options>,
   fits: (task: Task) => boolean = () => true,
-  partOf: (task: EvalTask) => string | undefined = () => undefined,
+  partOf: (task: Pick<EvalTask, "sample" | "task">) => string | undefined = () => undefined,
 ): (seed: number) => Iterator<EvalTask, void> {
   return function* drawTasks(seed) {
     const seen = new Set<string>();
@@ -224,9 +247,14 @@ function tasksOf<Options extends object>(
       }
       misses = 0;
       seen.add(keyOf(sample, task));
-      yield { sample, task, part: partOf({ sample, task }) };
+      yield { sample, task, grade: (content) => judge(task.accepts(content)), part: partOf({ sample, task }) };
     }
   };
+}
+
+/** What grading without further knowledge has to say. */
+export function judge(isRight: boolean): string | undefined {
+  return isRight ? undefined : "The answer is not the right one.";
 }
 
 function keyOf({ thinking, tools: offered }: ChatSample, { prompt }: Task): string {

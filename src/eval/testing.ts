@@ -14,7 +14,7 @@ export interface Said {
   readonly finishReason?: Generation["finishReason"];
 }
 
-/** Ten tokens, in three steps after the first token. */
+/** Ten tokens with half a nat each, in three steps after the first token. */
 export function generationOf({ text = "", reasoning = "", toolCalls = [], finishReason }: Said): Generation {
   const usage = { completionTokens: 10, decodeMs: 3, speculation: { acceptLength: 3 } } as Generation["usage"];
   const natural = toolCalls.length > 0 ? "tool_calls" : "stop";
@@ -22,7 +22,7 @@ export function generationOf({ text = "", reasoning = "", toolCalls = [], finish
     text,
     reasoning,
     toolCalls,
-    logprobs: [],
+    logprobs: Array.from({ length: 10 }, () => ({ token: 1, text: "", logprob: -0.5, top: [] })),
     tokens: [1, 2, 3],
     seed: 0,
     finishReason: finishReason ?? natural,
@@ -51,6 +51,10 @@ export class PerfectModel implements ModelClient {
         if (message.role === "assistant") this.#answers.set(keyOf(sample.messages.slice(0, i), sample), message);
       }
     }
+  }
+
+  knows(options: ChatOptions): boolean {
+    return this.#answers.has(keyOf(options.messages, options));
   }
 
   readonly generate = (options: ChatOptions): Promise<Generation> => {

@@ -15,6 +15,7 @@ import { loadModel } from "../load-model.ts";
 import {
   addModelOptions,
   addSamplingOptions,
+  collect,
   examples,
   type ModelFlags,
   parseInteger,
@@ -82,10 +83,6 @@ export function generateCommand(cli: Cli): Command {
         ],
       ),
     );
-}
-
-function collect(text: string, list: readonly string[] | undefined): readonly string[] | undefined {
-  return [...(list ?? []), text];
 }
 
 async function generate(cli: Cli, path: string, flags: GenerateFlags): Promise<void> {

@@ -7,7 +7,7 @@ import type { Cli } from "../cli.ts";
 import { readTextFile } from "../files.ts";
 import { formatAmount, formatBytes, formatCount, formatDuration, formatTable } from "../format.ts";
 import { watchInterrupt } from "../interrupt.ts";
-import { examples, threadsOption } from "../options.ts";
+import { collect, examples, threadsOption } from "../options.ts";
 import { Progress } from "../progress.ts";
 import { TrainingView } from "../training-view.ts";
 
@@ -29,7 +29,7 @@ export function trainCommand(cli: Cli): Command {
     .option(
       "--data <file>",
       "own texts in every stage (.txt, .jsonl, .parquet), with FILE:WEIGHT for their share; may be given several times",
-      (file: string, list: readonly string[] | undefined) => [...(list ?? []), file],
+      collect,
     )
     .option("--dry-run", "take two steps of each stage, then tell memory, arithmetic and time; nothing is kept")
     .option("--resume", "go on with a run that was interrupted, from its last resume point")

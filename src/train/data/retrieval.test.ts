@@ -87,6 +87,18 @@ describe("retrieval", () => {
     }
   });
 
+  test.each(["single", "multi-key"] as const)("the needle of %s stands at the depth that is asked for", (kind) => {
+    const options = { kinds: [kind], minTokens: 600, maxTokens: 600, maxPairs: 40, thinkingShare: 0 } as const;
+    for (const depth of [0, 0.3, 1]) {
+      for (const { prompt, answer } of tasksOf(makeSamples(retrieval, 40, { ...options, depth }))) {
+        const value = /(\d{4,5}|[a-z]+ [a-z]+)\.?$/.exec(answer)![1]!;
+        const text = textOf(prompt);
+        // Request and question take some of the text.
+        expect(Math.abs(text.indexOf(` ${value}.`) / text.length - depth)).toBeLessThan(0.15);
+      }
+    }
+  });
+
   test("many pairs fit", () => {
     const options = { kinds: ["multi-key"], minTokens: 4000, maxTokens: 4000, maxPairs: 120 } as const;
     expect(tasksOf(makeSamples(retrieval, 10, options)).length).toBe(10);

@@ -25,6 +25,11 @@ export interface RetrievalOptions {
   readonly maxHops: number;
   /** Questions about one context, at most: each asks for another needle. */
   readonly maxQuestions: number;
+  /**
+   * Where the needle that the first question asks for stands, from 0 (before all else) to 1 (behind it); anywhere where
+   * it is undefined. For kinds with one such needle, single and multi-key.
+   */
+  readonly depth: number | undefined;
   readonly thinkingShare: number;
   readonly countTokens: ((text: string) => number) | undefined;
   readonly charactersPerToken: number;
@@ -35,6 +40,8 @@ interface Hunt {
   readonly needles: readonly string[];
   /** Questions that the needles answer, the first of which is asked in any case. */
   readonly exchanges: readonly [Exchange, ...Exchange[]];
+  /** Of the one needle that answers the first question, where there is one. */
+  readonly soughtIndex?: number;
 }
 
 export const retrieval: Generator<RetrievalOptions> = {
@@ -46,6 +53,7 @@ export const retrieval: Generator<RetrievalOptions> = {
     maxPairs: 16,
     maxHops: 4,
     maxQuestions: 1,
+    depth: undefined,
     thinkingShare: 0.3,
     countTokens: undefined,
     charactersPerToken: 3.5,
@@ -53,7 +61,7 @@ export const retrieval: Generator<RetrievalOptions> = {
   generate: (random, options) => {
     const hunt = HUNTS[random.pick(options.kinds)](random, options);
     const numTokens = Math.round(options.minTokens * (options.maxTokens / options.minTokens) ** random.unit());
-    const context = hide(random, hunt.needles, numTokens, options);
+    const context = hide(random, hunt, numTokens, options);
     const isFirst = random.chance(0.2);
     const request = phrase(
       random,
@@ -136,10 +144,12 @@ function drawPairs(random: Random, form: Form, count: number): Pair[] {
 function findOne(random: Random, numPairs: number): Hunt {
   const form = random.pick(FORMS);
   const pairs = drawPairs(random, form, numPairs);
-  const [first, ...others] = random.shuffle(pairs).map((wanted) => askFor(random, form, wanted, pairs));
+  const wanted = random.shuffle(pairs);
+  const [first, ...others] = wanted.map((pair) => askFor(random, form, pair, pairs));
   return {
     needles: pairs.map((pair) => phrase(random, form.tells, { ...pair })),
     exchanges: [first!, ...others],
+    soughtIndex: pairs.indexOf(wanted[0]!),
   };
 }
 
@@ -257,9 +267,9 @@ function fillerLine(random: Random, isNumbers: boolean): string {
 }
 
 /** The needles, spread over filler of about `numTokens`. */
-function hide(random: Random, needles: readonly string[], numTokens: number, options: RetrievalOptions): string {
+function hide(random: Random, { needles, soughtIndex }: Hunt, numTokens: number, options: RetrievalOptions): string {
   const isNumbers = random.chance(0.2);
-  const { countTokens, charactersPerToken } = options;
+  const { countTokens, charactersPerToken, depth } = options;
   const sizeOf = countTokens ?? ((text: string): number => text.length / charactersPerToken);
   const lines: string[] = [];
   let size = needles.reduce((sum, needle) => sum + sizeOf(needle) + 1, 0);
@@ -268,13 +278,17 @@ function hide(random: Random, needles: readonly string[], numTokens: number, opt
     size += sizeOf(line) + (countTokens === undefined ? 1 / charactersPerToken : 0);
     lines.push(line);
   }
-  const places = needles.map(() => random.integer(0, lines.length)).toSorted((a, b) => a - b);
+  // One that has a depth is put among the others at last, since they are a part of its text.
+  const placed = depth === undefined || soughtIndex === undefined ? undefined : { depth, index: soughtIndex };
+  const strewn = needles.filter((_, i) => i !== placed?.index);
+  const places = strewn.map(() => random.integer(0, lines.length)).toSorted((a, b) => a - b);
   const separator = isNumbers ? "\n" : " ";
   const woven: string[] = [];
   let next = 0;
   for (let i = 0; i <= lines.length; i++) {
-    while (next < needles.length && places[next] === i) woven.push(needles[next++]!);
+    while (next < strewn.length && places[next] === i) woven.push(strewn[next++]!);
     if (i < lines.length) woven.push(lines[i]!);
   }
+  if (placed !== undefined) woven.splice(Math.round(placed.depth * woven.length), 0, needles[placed.index]!);
   return woven.join(separator);
 }
