@@ -140,21 +140,29 @@ inline void store_i8x64(void* p, i8x64 a) {
   _mm256_storeu_si256(q + 1, a.hi);
 }
 
-inline __m256i add_pairs(__m256i sum, __m256i pairs) {
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-// Pairs stay within 2 * 127 * 127 < 2^15, so nothing saturates.
-inline i32x16 dot_small(i32x16 sum, i8x64 w, i8x64 x) {
-  return {add_pairs(sum.lo, _mm256_maddubs_epi16(w.lo, x.lo)), add_pairs(sum.hi, _mm256_maddubs_epi16(w.hi, x.hi))};
-}
+// A product of bytes takes three steps here, one of words two, and two digits of activations are one word.
+constexpr bool MULTIPLIES_BYTES = false;
 constexpr int WIDE_BIAS = 0;
 inline i8x64 wide(i8x64 w) { return w; }
-// |w| times x with the sign of w: pairs stay within 2 * 128 * 127 < 2^15.
-inline __m256i dot_wide(__m256i sum, __m256i w, __m256i x) {
-  return add_pairs(sum, _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)));
+template <int PLANE, bool IS_WIDE> inline __m256i weight_plane(__m256i w) {
+  if constexpr (IS_WIDE) return _mm256_srai_epi16(PLANE == 0 ? _mm256_slli_epi16(w, 8) : w, 8);
+  else return PLANE == 0 ? _mm256_and_si256(w, _mm256_set1_epi16(0xff)) : _mm256_srli_epi16(w, 8);
 }
-inline i32x16 dot_wide(i32x16 sum, i8x64 w, i8x64 x) {
-  return {dot_wide(sum.lo, w.lo, x.lo), dot_wide(sum.hi, w.hi, x.hi)};
+template <int PLANE, bool IS_WIDE> inline i8x64 weight_plane(i8x64 w) {
+  return {weight_plane<PLANE, IS_WIDE>(w.lo), weight_plane<PLANE, IS_WIDE>(w.hi)};
+}
+inline i32x16 dot(i32x16 sum, i8x64 w, i8x64 x) {
+  return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(w.lo, x.lo)),
+          _mm256_add_epi32(sum.hi, _mm256_madd_epi16(w.hi, x.hi))};
+}
+// Of sixteen columns' int16 codes the words that meet plane 0 of the weights, and those that meet plane 1.
+inline void store_words(int8_t* even, int8_t* odd, i32x16 codes) {
+  const __m256i words = _mm256_packs_epi32(codes.lo, codes.hi);
+  const __m256i parity = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+  const __m256i quads = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i planes = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(words, parity), quads);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(even), _mm256_castsi256_si128(planes));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(odd), _mm256_extracti128_si256(planes, 1));
 }
 
 inline i8x64 set1_quad(const int8_t* p) {

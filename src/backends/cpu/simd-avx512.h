@@ -108,13 +108,17 @@ inline void store_bf16(uint16_t* p, f32x16 a) {
 inline i8x64 load_i8x64(const void* p) { return {_mm512_loadu_si512(p)}; }
 inline void store_i8x64(void* p, i8x64 a) { _mm512_storeu_si512(p, a.v); }
 
-// Lane i gains the sum over bytes 4i..4i+3 of w * x, exactly, where w is 0..127.
-inline i32x16 dot_small(i32x16 sum, i8x64 w, i8x64 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
-// The same for any int8 w that was made `wide`; x is never -128. The sum then has WIDE_BIAS * sum(x) too much, as VNNI
-// multiplies unsigned by signed bytes: the caller starts from as much less.
+// Products of weights' codes and activations' codes, both exact. A quad holds the codes of four columns in each lane:
+// small ones, 0..127, or any int8 that was made `wide`. Where bytes are multiplied, activations are int8 digits, never
+// -128, and lane i gains the sum over bytes 4i..4i+3; where words are, activations are int16, and quads and activations
+// are two planes: columns 0 and 2 of every four as words, then columns 1 and 3. Over all planes a sum then has
+// WIDE_BIAS * sum(x) too much where codes are wide, as VNNI multiplies unsigned by signed bytes: the caller starts from
+// as much less.
+constexpr bool MULTIPLIES_BYTES = true;
 constexpr int WIDE_BIAS = 128;
 inline i8x64 wide(i8x64 w) { return {_mm512_xor_si512(w.v, _mm512_set1_epi8(static_cast<char>(0x80)))}; }
-inline i32x16 dot_wide(i32x16 sum, i8x64 w, i8x64 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
+template <int PLANE, bool IS_WIDE> inline i8x64 weight_plane(i8x64 w) { return w; }
+inline i32x16 dot(i32x16 sum, i8x64 w, i8x64 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
 
 // Bytes as sixteen-byte quarters 0-3 of a vector.
 // The same four bytes in every lane.

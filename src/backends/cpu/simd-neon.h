@@ -187,12 +187,13 @@ inline int32x4_t dot(int32x4_t sum, int8x16_t w, int8x16_t x) {
   return vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(lo), vpaddlq_s16(hi)));
 #endif
 }
-inline i32x16 dot_wide(i32x16 sum, i8x64 w, i8x64 x) {
-  return each_i32([&](int i) { return dot(sum.q[i], w.q[i], x.q[i]); });
-}
+constexpr bool MULTIPLIES_BYTES = true;
 constexpr int WIDE_BIAS = 0;
 inline i8x64 wide(i8x64 w) { return w; }
-inline i32x16 dot_small(i32x16 sum, i8x64 w, i8x64 x) { return dot_wide(sum, w, x); }
+template <int PLANE, bool IS_WIDE> inline i8x64 weight_plane(i8x64 w) { return w; }
+inline i32x16 dot(i32x16 sum, i8x64 w, i8x64 x) {
+  return each_i32([&](int i) { return dot(sum.q[i], w.q[i], x.q[i]); });
+}
 
 inline i8x64 set1_quad(const int8_t* p) {
   int32_t quad;

@@ -3,6 +3,20 @@
 
 namespace mimo::MIMO_VARIANT {
 
+// Codes of elements 16 * half.. of a group.
+template <class Codes> MIMO_INLINE void store_planes(Codes codes, int digits, int half, QuantisedGroup* out) {
+  int8_t *first = out->planes[0] + 16 * half, *second = out->planes[1] + 16 * half;
+  if constexpr (!MULTIPLIES_BYTES) {
+    store_words(first, second, codes);
+  } else if (digits == 1) {
+    store_i8(first, codes);
+  } else {
+    const Codes high = shift_right_signed<7>(add(codes, set1_i32(64)));
+    store_i8(first, high);
+    store_i8(second, sub(codes, shift_left<7>(high)));
+  }
+}
+
 void quantise_group(const float* x, int digits, QuantisedGroup* out) {
   constexpr float SMALLEST_NORMAL = 1.17549435e-38f;
   const f32x16 halves[2] = {load(x), load(x + 16)};
@@ -11,9 +25,7 @@ void quantise_group(const float* x, int digits, QuantisedGroup* out) {
   out->scale = scale;
   for (int i = 0; i < 2; i++) {
     const i32x16 codes = to_i32(mul(halves[i], inverse));
-    const i32x16 high = digits == 1 ? zero_i32() : shift_right_signed<7>(add(codes, set1_i32(64)));
-    store_i8(out->high + 16 * i, high);
-    store_i8(out->low + 16 * i, sub(codes, shift_left<7>(high)));
+    store_planes(codes, digits, i, out);
     out->bias_sums[i] = -static_cast<int32_t>(hsum(to_f32(codes)));  // exact: below 2^24
   }
   out->bias_sums[2] = out->bias_sums[0] + out->bias_sums[1];

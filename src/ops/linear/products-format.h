@@ -64,7 +64,7 @@ template <class Format> void stored_codes(const Matrix& w, int64_t n, int64_t k,
       i8x64 quads[16];
       for (int r = 0; r < TILE_ROWS; r++) quads[r] = load_i8x64(codes[r] + 32 * g);
       transpose(quads);
-      for (int j = 0; j < 16 && 32 * g + 4 * j < here; j++) store_i8x64(out[g + j / 8].quads[j % 8], quads[j]);
+      for (int j = 0; j < 16 && 32 * g + 4 * j < here; j++) store_i8x64(out[g + j / 8].quads[0][j % 8], quads[j]);
     }
     for (int g = 0; 16 * g < here; g++) {
       store_i8x64(out[g / 2].scales[g % 2], scales[g]);
@@ -179,7 +179,7 @@ template <class Format> bool pack_codes(const Matrix& w, int64_t n, uint8_t* til
       if constexpr (Format::BLOCK == CHUNK) pack_super_scales<Format>(w, n, k, groups, tile);
       else pack_scales(groups + i / 32, tile, typename Tile::Scales());
       tile += Tile::HEADER;
-      for (int g = 0; g < Tile::SPAN / 32; g++, tile += Tile::STEP_BYTES) Tile::pack(groups[i / 32 + g].quads[0], tile);
+      for (int g = 0; g < Tile::SPAN / 32; g++, tile += Tile::STEP_BYTES) Tile::pack(groups[i / 32 + g].quads[0][0], tile);
     }
   }
   return true;
@@ -217,6 +217,10 @@ template <class Tile> void code_tile_values(const uint8_t* p, int64_t count, flo
   }
 }
 
+MIMO_INLINE void store_wide(CodeGroup* out, int j, i8x64 quad) {
+  unroll<0, WEIGHT_PLANES>([&](auto P) { store_i8x64(out->quads[P.value][j], weight_plane<P.value, true>(quad)); });
+}
+
 template <class Tile> void tile_codes(const uint8_t* p, int64_t count, CodeGroup* out) {
   for (int64_t k = 0; k < count; k += Tile::SPAN) {
     const auto context = Tile::open(p);
@@ -229,7 +233,7 @@ template <class Tile> void tile_codes(const uint8_t* p, int64_t count, CodeGroup
       }
       unroll<0, 8>([&](auto J) {
         const i8x64 quad = Tile::template quad<J.value>(p);
-        store_i8x64(out->quads[J.value], Tile::IS_WIDE ? quad : wide(Tile::to_codes(quad)));
+        store_wide(out, J.value, Tile::IS_WIDE ? quad : wide(Tile::to_codes(quad)));
       });
     }
   }
@@ -257,7 +261,7 @@ template <class Format> void panel_codes(const Matrix& w, int64_t n, int64_t k, 
   if (w.is_packed()) return tile_codes<Tile>(tile_column<Tile>(w, n, k), count, out);
   stored_codes<Format>(w, n, k, count, out);
   for (int64_t g = 0; g < count / 32; g++) {
-    for (auto& quad : out[g].quads) store_i8x64(quad, wide(load_i8x64(quad)));
+    for (int j = 0; j < 8; j++) store_wide(out + g, j, wide(load_i8x64(out[g].quads[0][j])));
   }
 }
 
@@ -317,26 +321,31 @@ template <class Tile, int T> struct FewFloats {
   }
 };
 
-template <class Tile, int T, int DIGITS> struct FewCodes {
+template <class Tile, int T, int PLANES> struct FewCodes {
+  // Digits are summed apart, since the high ones' sum is worth more; words are not.
+  static constexpr int SUMS = MULTIPLIES_BYTES ? PLANES : 1;
+
   // Adds quads [BEGIN, END) of one scale's columns; PART says which of the group's sums belong to them.
   template <int BEGIN, int END, int PART>
   static MIMO_INLINE void add(const uint8_t* p, f32x16 scales, f32x16 offsets, const QuantisedGroup* const (&x)[T],
                               int64_t g, f32x16 (&sums)[T]) {
-    i32x16 high[T], low[T];
+    i32x16 dots[SUMS][T];
     for (int t = 0; t < T; t++) {
-      high[t] = zero_i32();
-      low[t] = biased<Tile::BIAS>(x[t][g].bias_sums[PART]);
+      dots[0][t] = zero_i32();
+      dots[SUMS - 1][t] = biased<Tile::BIAS>(x[t][g].bias_sums[PART]);
     }
     unroll<BEGIN, END>([&](auto J) {
       const i8x64 quad = Tile::template quad<J.value>(p);
-      for (int t = 0; t < T; t++) {
-        if constexpr (DIGITS == 2) high[t] = Tile::dot(high[t], quad, set1_quad(x[t][g].high + 4 * J.value));
-        low[t] = Tile::dot(low[t], quad, set1_quad(x[t][g].low + 4 * J.value));
-      }
+      unroll<0, PLANES>([&](auto P) {
+        const i8x64 weights = weight_plane<P.value, Tile::IS_WIDE>(quad);
+        i32x16(&sum)[T] = dots[P.value % SUMS];
+        for (int t = 0; t < T; t++) sum[t] = dot(sum[t], weights, set1_quad(x[t][g].planes[P.value] + 4 * J.value));
+      });
     });
     for (int t = 0; t < T; t++) {
-      if constexpr (DIGITS == 2) low[t] = mimo::MIMO_VARIANT::add(shift_left<7>(high[t]), low[t]);
-      sums[t] = fma(to_f32(low[t]), mul(scales, set1(x[t][g].scale)), sums[t]);
+      i32x16 codes = dots[SUMS - 1][t];
+      if constexpr (SUMS == 2) codes = mimo::MIMO_VARIANT::add(shift_left<7>(dots[0][t]), codes);
+      sums[t] = fma(to_f32(codes), mul(scales, set1(x[t][g].scale)), sums[t]);
       if constexpr (Tile::HAS_OFFSETS) sums[t] = fma(offsets, set1(x[t][g].sums[PART]), sums[t]);
     }
   }
@@ -389,8 +398,9 @@ template <class Format> FormatKernels kernels_of() {
     kernels.pack = pack_codes<Format>;
     kernels.codes = panel_codes<Format>;
     unroll<1, MAX_FEW + 1>([&](auto T) {
-      kernels.few_codes[0][T.value - 1] = FewCodes<Tile, T.value, 1>::run;
-      kernels.few_codes[1][T.value - 1] = FewCodes<Tile, T.value, 2>::run;
+      unroll<num_planes(1), MAX_PLANES + 1>([&](auto P) {
+        kernels.few_codes[P.value - 1][T.value - 1] = FewCodes<Tile, T.value, P.value>::run;
+      });
     });
   } else {
     if constexpr (Tile::SPAN == 4) kernels.pack = pack_floats<Format>;

@@ -30,7 +30,7 @@ namespace {
 
 // Rows of activations whose sums stay in registers.
 constexpr int TILE_T = NUM_REGISTERS >= 32 ? 12 : 6;
-constexpr int CODES_TILE_T = NUM_REGISTERS >= 32 ? 8 : 3;
+constexpr int CODES_TILE_T = NUM_REGISTERS >= 32 ? 8 : 4;
 constexpr int64_t BLOCK = 1024;  // columns; a multiple of 256
 // Rows whose sums wait in memory; up to so many meet packed tiles directly, MAX_FEW at a time.
 constexpr int64_t PASS_T = 512;
@@ -75,24 +75,22 @@ template <int T> void add_values(const float* w, const float* x, int64_t count, 
   for (int t = 0; t < T; t++) store(sums + 16 * t, sum[t]);
 }
 
-// The high digits' products go first and are multiplied by 128 in place, so that one register holds both sums.
-template <int BEGIN, int END, int PART, bool HAS_OFFSETS, int DIGITS, int T>
+// High digits' products go first and are multiplied by 128 in place, so that one register holds both sums.
+template <int BEGIN, int END, int PART, bool HAS_OFFSETS, int PLANES, int T>
 MIMO_INLINE void add_group(const CodeGroup& w, const QuantisedGroup* x, f32x16 (&sum)[T]) {
   i32x16 dots[T];
   for (int t = 0; t < T; t++) {
     const QuantisedGroup& row = x[t * GROUPS_STRIDE];
-    dots[t] = biased<DIGITS == 2 ? WIDE_BIAS / 128 : WIDE_BIAS>(row.bias_sums[PART]);
+    dots[t] = biased<PLANES == 2 ? WIDE_BIAS / 128 : WIDE_BIAS>(row.bias_sums[PART]);
   }
-  if constexpr (DIGITS == 2) {
+  unroll<0, PLANES>([&](auto P) {
     unroll<BEGIN, END>([&](auto J) {
-      const i8x64 quad = load_i8x64(w.quads[J.value]);
-      for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].high + 4 * J.value));
+      const i8x64 quad = load_i8x64(w.quads[P.value % WEIGHT_PLANES][J.value]);
+      for (int t = 0; t < T; t++) {
+        dots[t] = dot(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].planes[P.value] + 4 * J.value));
+      }
     });
-    for (int t = 0; t < T; t++) dots[t] = shift_left<7>(dots[t]);
-  }
-  unroll<BEGIN, END>([&](auto J) {
-    const i8x64 quad = load_i8x64(w.quads[J.value]);
-    for (int t = 0; t < T; t++) dots[t] = dot_wide(dots[t], quad, set1_quad(x[t * GROUPS_STRIDE].low + 4 * J.value));
+    if constexpr (MULTIPLIES_BYTES && P.value + 1 < PLANES) for (i32x16& sum : dots) sum = shift_left<7>(sum);
   });
   const f32x16 scales = load(w.scales[PART % 2]);
   for (int t = 0; t < T; t++) {
@@ -104,16 +102,16 @@ MIMO_INLINE void add_group(const CodeGroup& w, const QuantisedGroup* x, f32x16 (
   }
 }
 
-template <int SPAN, bool HAS_OFFSETS, int DIGITS, int T>
+template <int SPAN, bool HAS_OFFSETS, int PLANES, int T>
 void add_codes(const CodeGroup* w, const QuantisedGroup* x, int64_t groups, float* sums) {
   f32x16 sum[T];
   for (int t = 0; t < T; t++) sum[t] = load(sums + 16 * t);
   for (int64_t g = 0; g < groups; g++) {
     if constexpr (SPAN == 32) {
-      add_group<0, 8, 2, HAS_OFFSETS, DIGITS>(w[g], x + g, sum);
+      add_group<0, 8, 2, HAS_OFFSETS, PLANES>(w[g], x + g, sum);
     } else {
-      add_group<0, 4, 0, HAS_OFFSETS, DIGITS>(w[g], x + g, sum);
-      add_group<4, 8, 1, HAS_OFFSETS, DIGITS>(w[g], x + g, sum);
+      add_group<0, 4, 0, HAS_OFFSETS, PLANES>(w[g], x + g, sum);
+      add_group<4, 8, 1, HAS_OFFSETS, PLANES>(w[g], x + g, sum);
     }
   }
   for (int t = 0; t < T; t++) store(sums + 16 * t, sum[t]);
@@ -142,8 +140,8 @@ struct Values {
   }
 };
 
-// The same for int8.
-template <int SPAN, bool HAS_OFFSETS, int DIGITS> struct CodesOf {
+// The same for codes.
+template <int SPAN, bool HAS_OFFSETS, int PLANES> struct CodesOf {
   static constexpr int TILE = CODES_TILE_T;
   const Matrix& w;
   const Inputs& in;
@@ -160,7 +158,7 @@ template <int SPAN, bool HAS_OFFSETS, int DIGITS> struct CodesOf {
   }
   void add(int64_t i, int T, int64_t count, float* sums) const {
     with_constant<TILE>(T, [&](auto N) {
-      add_codes<SPAN, HAS_OFFSETS, DIGITS, N.value>(scratch.codes + i * (BLOCK / 32), scratch.quantised, count / 32, sums);
+      add_codes<SPAN, HAS_OFFSETS, PLANES, N.value>(scratch.codes + i * (BLOCK / 32), scratch.quantised, count / 32, sums);
     });
   }
 };
@@ -191,9 +189,9 @@ template <class Panel> void multiply_panels(const Panel& panel, int64_t begin, i
 template <int SPAN>
 void multiply_codes(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
                     const Scratch& scratch) {
-  with_constant<MAX_DIGITS>(in.digits, [&](auto D) {
-    if (format_kernels(w.dtype).has_offsets) multiply_panels(CodesOf<SPAN, true, D.value>{w, in, scratch}, begin, end, out);
-    else multiply_panels(CodesOf<SPAN, false, D.value>{w, in, scratch}, begin, end, out);
+  with_constant<MAX_PLANES>(num_planes(in.digits), [&](auto P) {
+    if (format_kernels(w.dtype).has_offsets) multiply_panels(CodesOf<SPAN, true, P.value>{w, in, scratch}, begin, end, out);
+    else multiply_panels(CodesOf<SPAN, false, P.value>{w, in, scratch}, begin, end, out);
   });
 }
 
@@ -204,7 +202,7 @@ void multiply_few(const Matrix& w, int64_t begin, int64_t end, const Inputs& in,
     if (kernels.is_quantised) {
       const QuantisedGroup* x[MAX_FEW];
       for (int64_t i = 0; i < T; i++) x[i] = in.quantised + in.row(t + i) * (w.columns / GROUP);
-      kernels.few_codes[in.digits - 1][T - 1](w, begin, end, x, t, out);
+      kernels.few_codes[num_planes(in.digits) - 1][T - 1](w, begin, end, x, t, out);
     } else {
       const float* x[MAX_FEW];
       for (int64_t i = 0; i < T; i++) x[i] = in.x + in.row(t + i) * w.columns;

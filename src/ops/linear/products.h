@@ -40,14 +40,16 @@ struct Output {
   }
 };
 
-// 32 columns of a tile as the int8 product reads them from a panel: quads made `wide`, and for each half of the
-// columns (or for all, in the first place) a scale and an offset for every row.
+constexpr int WEIGHT_PLANES = MULTIPLIES_BYTES ? 1 : 2;
+
+// 32 columns of a tile as the integer product reads them from a panel: planes of quads made `wide`, and for each half of
+// the columns (or for all, in the first place) a scale and an offset for every row.
 struct alignas(64) CodeGroup {
-  int8_t quads[8][64];
+  int8_t quads[WEIGHT_PLANES][8][64];
   float scales[2][16], offsets[2][16];
 };
 
-constexpr int MAX_DIGITS = 2;
+constexpr int MAX_PLANES = 2;
 constexpr int MAX_FEW = 4;  // rows of activations that meet a packed tile at once
 
 // What is compiled for each storage format. Columns [k, k + count) begin and end at multiples of 256 or at the end.
@@ -62,9 +64,9 @@ struct FormatKernels {
   // Part of tile n / 16 as f32 [count rounded up to 4, 16], or as code groups; the matrix may be packed or not.
   void (*values)(const Matrix& w, int64_t n, int64_t k, int64_t count, float* out);
   void (*codes)(const Matrix& w, int64_t n, int64_t k, int64_t count, CodeGroup* out);
-  // Packed tiles [begin, end) times 1..MAX_FEW rows of activations (the index: their number, and digits, less one).
+  // Packed tiles [begin, end) times 1..MAX_FEW rows of activations (the index: their number, and planes, less one).
   void (*few[MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const float* const* x, int64_t t, const Output& out);
-  void (*few_codes[MAX_DIGITS][MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x,
+  void (*few_codes[MAX_PLANES][MAX_FEW])(const Matrix& w, int64_t begin, int64_t end, const QuantisedGroup* const* x,
                                          int64_t t, const Output& out);
 };
 

@@ -180,10 +180,6 @@ template <int BITS, int BIAS_, class Scales_, const int8_t* LEVELS = nullptr> st
     }
   }
 
-  static MIMO_INLINE i32x16 dot(i32x16 sum, i8x64 quad, i8x64 x) {
-    return IS_WIDE ? dot_wide(sum, quad, x) : dot_small(sum, quad, x);
-  }
-
   // The int8 codes of a quad.
   static MIMO_INLINE i8x64 to_codes(i8x64 quad) { return IS_WIDE ? wide(quad) : sub(quad, set1_i8(BIAS)); }
 
