@@ -55,8 +55,9 @@ console.error(
 function readOptions() {
   const text = (value) => ({ type: "string", default: value });
   const flag = { type: "boolean", default: false };
+  let parsed;
   try {
-    return parseArgs({
+    parsed = parseArgs({
       allowPositionals: true,
       options: {
         types: text("q8_0,q4_0,q4_k,q6_k,bf16"),
@@ -74,6 +75,9 @@ function readOptions() {
   } catch (error) {
     return fail(`${error.message}\n${USAGE}`);
   }
+  if (!parsed.values.help) return parsed;
+  console.log(USAGE);
+  process.exit();
 }
 
 function readCount(name) {
