@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { initCheckpoint } from "../src/convert/init.ts";
 import { urlOf } from "../test/e2e/command.ts";
-import { type Holding, holdingWhenIdle, leastOf, sendWave, type Wave } from "./load/crowd.ts";
+import { type Holding, holdingWhenIdle, sendWave, type Wave } from "./load/crowd.ts";
 import { busyWarning, describeMachine, markdownTable, readCommit, ROOT, writeResults } from "./report.mjs";
 
 const USAGE = `usage: node --import ./scripts/ts-loader.mjs bench/server-load.ts [options]
@@ -27,9 +27,8 @@ const USAGE = `usage: node --import ./scripts/ts-loader.mjs bench/server-load.ts
 
 const WARM_UP_REQUESTS = 200;
 const PATIENCE_MS = 300_000;
-const SAMPLES = 5;
-/** What garbage may come and go between two idle moments; a leak of 2,000 requests a wave is more. */
-const HEAP_TOLERANCE = 16 * 2 ** 20;
+/** What code and caches may add after the first wave; 1 KB kept of every request of a wave is more. */
+const HEAP_TOLERANCE = 2 * 2 ** 20;
 
 const { values: options } = readOptions();
 const [connections, requests, queue, running, threads] = (
@@ -87,7 +86,7 @@ async function run(model: string): Promise<number> {
   try {
     const send = async (first: number, size: number): Promise<Wave> => {
       const wave = await sendWave({ url, connections, requests: size, first, patienceMs: PATIENCE_MS });
-      idle.push(await holdingWhenIdle(url, SAMPLES));
+      idle.push(await holdingWhenIdle(url, server.collect));
       return wave;
     };
     // Code is compiled, caches fill: what is held after this is what later waves are compared with.
@@ -111,13 +110,16 @@ async function run(model: string): Promise<number> {
 
 interface LoadedServer {
   readonly url: string;
+  /** Asks for its garbage to be collected. */
+  readonly collect: () => void;
   readonly stop: () => Promise<number | null>;
 }
 
 async function startServer(model: string): Promise<LoadedServer> {
   const flags = ["--port", "0", "--threads", String(threads), "--context-length", "16384", "--log-level", "error"];
   const load = ["--max-queue", String(queue), "--max-running-requests", String(running)];
-  const child = spawn(process.execPath, [join(ROOT, "bin/mimo.mjs"), "serve", model, ...flags, ...load], {
+  const node = ["--expose-gc", "--import", join(ROOT, "bench/load/collect-on-signal.mjs")];
+  const child = spawn(process.execPath, [...node, join(ROOT, "bin/mimo.mjs"), "serve", model, ...flags, ...load], {
     cwd: folder,
     env: { ...process.env, XDG_STATE_HOME: join(folder, "state"), XDG_CACHE_HOME: join(folder, "cache") },
     stdio: ["ignore", "ignore", "pipe"],
@@ -126,6 +128,7 @@ async function startServer(model: string): Promise<LoadedServer> {
   const url = await urlOf(child);
   return {
     url,
+    collect: () => void child.kill("SIGUSR2"),
     stop: () => {
       child.kill("SIGTERM");
       return ended;
@@ -138,13 +141,11 @@ function leaks(idle: readonly Holding[]): string[] {
   const [before, ...after] = idle;
   if (before === undefined || after.length === 0) return [];
   const last = after.at(-1)!;
-  const half = Math.ceil(after.length / 2);
-  const growth = leastOf(after.slice(half)).heapBytes - leastOf(after.slice(0, half)).heapBytes;
+  const growth = last.heapBytes - after[0]!.heapBytes;
   return [
     ...(last.kvUse > 0 ? [`the idle server holds ${last.kvUse} of its KV cache`] : []),
     ...(last.resources > before.resources ? [`${last.resources} handles instead of ${before.resources}`] : []),
-    // One wave alone has nothing to grow from.
-    ...(after.length > 1 && growth > HEAP_TOLERANCE ? [`the heap grew by ${megabytes(growth)} MB`] : []),
+    ...(growth > HEAP_TOLERANCE ? [`the heap grew by ${megabytes(growth)} MB`] : []),
   ];
 }
 

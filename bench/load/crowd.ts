@@ -117,8 +117,11 @@ function fetchText(url: string, agent: Agent): Promise<{ status: number; text: s
   });
 }
 
-/** Waits until nothing runs or waits, then takes the least of several samples. Throws where that never comes. */
-export async function holdingWhenIdle(url: string, samples: number): Promise<Holding> {
+/**
+ * What is held once nothing runs or waits, and `collect` has asked for its garbage to be collected. Throws where that
+ * never comes.
+ */
+export async function holdingWhenIdle(url: string, collect: () => void = () => {}): Promise<Holding> {
   const agent = new Agent({ keepAlive: true });
   try {
     const since = performance.now();
@@ -131,32 +134,18 @@ export async function holdingWhenIdle(url: string, samples: number): Promise<Hol
         throw new Error(`The server never came to rest: ${busy.join(", ")} above 0 after ${IDLE_LIMIT_MS} ms.`);
       await sleep(SAMPLE_EVERY_MS);
     }
-    const all: Holding[] = [];
-    while (all.length < samples) {
-      const read = await readMetrics(url, agent);
-      all.push({
-        kvUse: read("mimo:kv_cache_usage_perc"),
-        heapBytes: read("nodejs_heap_size_used_bytes"),
-        residentBytes: read("process_resident_memory_bytes"),
-        resources: read("nodejs_active_resources_total"),
-      });
-      await sleep(SAMPLE_EVERY_MS);
-    }
-    return leastOf(all);
+    collect();
+    await sleep(SAMPLE_EVERY_MS);
+    const read = await readMetrics(url, agent);
+    return {
+      kvUse: read("mimo:kv_cache_usage_perc"),
+      heapBytes: read("nodejs_heap_size_used_bytes"),
+      residentBytes: read("process_resident_memory_bytes"),
+      resources: read("nodejs_active_resources_total"),
+    };
   } finally {
     agent.destroy();
   }
-}
-
-/** Nobody collects garbage on demand: what is held is at most the least that was seen. */
-export function leastOf(holdings: readonly Holding[]): Holding {
-  const least = (name: keyof Holding): number => Math.min(...holdings.map((holding) => holding[name]));
-  return {
-    kvUse: least("kvUse"),
-    heapBytes: least("heapBytes"),
-    residentBytes: least("residentBytes"),
-    resources: least("resources"),
-  };
 }
 
 async function readMetrics(url: string, agent: Agent): Promise<(name: string) => number> {
