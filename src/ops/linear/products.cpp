@@ -189,10 +189,12 @@ template <class Panel> void multiply_panels(const Panel& panel, int64_t begin, i
 template <int SPAN>
 void multiply_codes(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out,
                     const Scratch& scratch) {
-  with_constant<MAX_PLANES>(num_planes(in.digits), [&](auto P) {
+  const auto run = [&](auto P) {
     if (format_kernels(w.dtype).has_offsets) multiply_panels(CodesOf<SPAN, true, P.value>{w, in, scratch}, begin, end, out);
     else multiply_panels(CodesOf<SPAN, false, P.value>{w, in, scratch}, begin, end, out);
-  });
+  };
+  if constexpr (MULTIPLIES_BYTES) with_constant<MAX_PLANES>(in.digits, run);
+  else run(Constant<2>());
 }
 
 void multiply_few(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out) {
