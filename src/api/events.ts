@@ -9,8 +9,11 @@ import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/se
 /** `stop`: the model ended its turn, or a stop string or id was met. `tool_calls`: it ended with calls to answer. */
 export type FinishReason = "stop" | "length" | "tool_calls";
 
-/** `repetition`: it went round in circles, and was cut (`length`). `max_tool_calls`: it had as many calls as it may. */
-export type FinishDetail = "repetition" | "max_tool_calls";
+/**
+ * `repetition`: it went round in circles, and was cut (`length`). `max_tool_calls`: it had as many calls as it may.
+ * `stopped`: it was ended from outside (`stop`).
+ */
+export type FinishDetail = "repetition" | "max_tool_calls" | "stopped";
 
 export interface TokenAlternative {
   readonly token: number;
@@ -128,5 +131,12 @@ export function usageOf({ stats, completionTokens, reasoningTokens }: UsageInput
 
 export function finishReasonOf(finish: SequenceFinish, numToolCalls: number): FinishReason {
   if (finish === "length" || finish === "repetition") return "length";
+  // A call that it was writing, or had written among others, was not meant to be the end.
+  if (finish === "aborted") return "stop";
   return numToolCalls > 0 ? "tool_calls" : "stop";
+}
+
+export function finishDetailOf(finish: SequenceFinish): FinishDetail | undefined {
+  if (finish === "aborted") return "stopped";
+  return finish === "repetition" ? finish : undefined;
 }

@@ -14,7 +14,14 @@ import { ToolCallStream, type ToolCallPiece } from "../tokenizer/tool-call-strea
 import { parseToolCall } from "../tokenizer/tool-calls.ts";
 import { defined } from "../util/assert.ts";
 import { checkCall } from "./check-call.ts";
-import { finishReasonOf, type GenerationEvent, type TokenAlternative, type TokenLogprobs, usageOf } from "./events.ts";
+import {
+  finishDetailOf,
+  finishReasonOf,
+  type GenerationEvent,
+  type TokenAlternative,
+  type TokenLogprobs,
+  usageOf,
+} from "./events.ts";
 
 export interface GenerationContext {
   /** Undefined for a model without one: then there is no text. */
@@ -65,7 +72,7 @@ export async function* generationEvents(
     yield {
       type: "done",
       finishReason: finishReasonOf(finish, numToolCalls),
-      finishDetail: finish === "repetition" ? finish : text.hasAllCalls ? "max_tool_calls" : undefined,
+      finishDetail: text.hasAllCalls ? "max_tool_calls" : finishDetailOf(finish),
       stopString: text.stopString,
       usage,
       tokens,

@@ -61,6 +61,8 @@ export interface AnswerOptions extends GenerationOptions {
   readonly thinkingBudget?: number | undefined;
   /** Ends the thinking within one step, once it is aborted; the answer follows. */
   readonly endThinking?: AbortSignal | undefined;
+  /** Ends the answer within one step, once it is aborted; what was written so far is the answer. */
+  readonly endAnswer?: AbortSignal | undefined;
   /** Most tool calls; the answer ends with the last one. Infinity is no limit. Default 32. */
   readonly maxToolCalls?: number | undefined;
   /**
@@ -115,6 +117,7 @@ export const ANSWER_KEYS: readonly string[] = [
   "tools",
   "thinkingBudget",
   "endThinking",
+  "endAnswer",
   "maxToolCalls",
   "toolChoice",
   "parallelToolCalls",

@@ -20,6 +20,8 @@ export type ServerEvent = GenerationEvent | PromptEvent;
 
 /** A frame of server-sent events; `data` is text as it stands, or a value to be sent as JSON. */
 export interface Frame {
+  /** By which a reader says how far it came. */
+  readonly id?: number;
   readonly event?: string;
   readonly data: string | object;
 }
