@@ -170,6 +170,6 @@ async function runChoice(
       server.metrics.finished({ finishReason, usage, firstOutputMs, totalMs: elapsed(), queueMs });
       record.finish.add(finishDetail ?? finishReason);
     }
-    push(event);
+    push(event.type === "done" ? { ...event, firstOutputMs } : event);
   }
 }

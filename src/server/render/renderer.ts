@@ -16,7 +16,8 @@ export interface PromptEvent {
 
 export type PromptLogprob = TokenLogprobs | { readonly token: number; readonly text: string; readonly logprob: null };
 
-export type ServerEvent = GenerationEvent | PromptEvent;
+/** `done` knows how long the first output took, the wait for its turn included. */
+export type ServerEvent = (GenerationEvent & { readonly firstOutputMs?: number | undefined }) | PromptEvent;
 
 /** A frame of server-sent events; `data` is text as it stands, or a value to be sent as JSON. */
 export interface Frame {

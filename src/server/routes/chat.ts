@@ -67,12 +67,17 @@ function lastFrame({ incoming }: ServerRequest): number {
 async function planChat(request: ServerRequest, body: ChatBody): Promise<Plan> {
   const header = replyHeader(request.server, body.model, "chatcmpl-");
   refusePromises(body);
-  if (body.background === true && body.stream !== true) throw invalid("background", "needs stream: true.");
+  for (const field of ["background", "include"] as const)
+    if (body[field] !== undefined && body[field] !== false && body.stream !== true)
+      throw invalid(field, "needs stream: true.");
   if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true) throw invalid("top_logprobs", "needs logprobs: true.");
   const conversation = encodeConversation(request, chatPrompt(body));
   const { mimo, chat, prompt, warnings } = conversation;
   checkPromptLength(mimo, prompt.ids.length, "messages");
   await prepareAnswer(conversation);
+  const include = new Set(body.include);
+  if (include.has("routing") && !mimo.info.config.layers.some(({ feedForward }) => feedForward === "experts"))
+    throw invalid("include", "no layer of this model chooses experts, so there is no routing to show.");
   const names = Array.from({ length: body.n ?? 1 }, () => callNames("call_"));
   return {
     stream: body.stream === true,
@@ -83,6 +88,8 @@ async function planChat(request: ServerRequest, body: ChatBody): Promise<Plan> {
         generation: {
           ...generationOptions(body, i, request),
           maxTokens: body.max_completion_tokens ?? body.max_tokens,
+          steps: include.has("drafts"),
+          routedExperts: include.has("routing"),
         },
         logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,
         parallelCalls: body.parallel_tool_calls,
@@ -97,6 +104,8 @@ async function planChat(request: ServerRequest, body: ChatBody): Promise<Plan> {
       includeUsage: body.stream_options?.include_usage === true,
       callId: (choice, index) => names[choice]!(index),
       tokenBytes: (id) => mimo.tokenizer.tokenBytes(id),
+      include,
+      prompt,
     }),
   };
 }

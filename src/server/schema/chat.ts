@@ -8,6 +8,7 @@ import { checkTools, type ToolDefinition } from "../../tokenizer/chat-request.ts
 import type { BodySchema } from "../body.ts";
 import { inFieldNames, notSupported } from "../errors.ts";
 import { LIMITS } from "../options.ts";
+import { DETAILS } from "../render/details.ts";
 import {
   checkSchemaSize,
   otherFormats,
@@ -43,6 +44,7 @@ const CHAT_FIELDS = {
   top_logprobs: count(0, LIMITS.topLogprobs),
   parallel_tool_calls: flag,
   background: flag,
+  include: optional(z.array(z.enum(DETAILS))),
   modalities: optional(z.array(z.string())),
   prediction: anything,
   verbosity: anything,
