@@ -207,8 +207,8 @@ export function scriptedModel(
     failure: undefined,
     samplingDefaults: {},
     info: { contextLength: 4096, numMtpHeads: 0, backend: "script", config: { vocabSize: 300, layers: [] } },
-    encodeChat: ({ messages, tools, thinking }: Parameters<Mimo["encodeChat"]>[0]): EncodedChat =>
-      encodeChat(TOKENIZER, { messages, tools, enableThinking: thinking }),
+    encodeChat: ({ thinking, ...chat }: Parameters<Mimo["encodeChat"]>[0]): EncodedChat =>
+      encodeChat(TOKENIZER, { ...chat, enableThinking: thinking }),
     prepare,
     answer: (_: EncodedChat, options: AnswerOptions = {}) => answer(options),
     complete: answer,
