@@ -206,7 +206,13 @@ export function scriptedModel(
     hasTokenizer: true,
     failure: undefined,
     samplingDefaults: {},
-    info: { contextLength: 4096, numMtpHeads: 0, backend: "script", config: { vocabSize: 300, layers: [] } },
+    info: {
+      contextLength: 4096,
+      numMtpHeads: 0,
+      backend: "script",
+      config: { vocabSize: 300, layers: [], experts: {}, attention: { sliding: {} } },
+      cacheSizes: {},
+    },
     encodeChat: ({ thinking, ...chat }: Parameters<Mimo["encodeChat"]>[0]): EncodedChat =>
       encodeChat(TOKENIZER, { ...chat, enableThinking: thinking }),
     prepare,
