@@ -61,3 +61,8 @@ export function packageVersion(): string {
 export function embeddedModel(): string {
   return join(packageRoot(), "models", "nano");
 }
+
+/** The web studio that comes with the package, once it is built. */
+export function embeddedStudio(): string {
+  return join(packageRoot(), "dist", "studio");
+}

@@ -19,20 +19,23 @@ import {
 } from "./guard.ts";
 import type { StoredKey } from "./keys.ts";
 import type { RequestRecord, Route, ServerContext, ServerRequest } from "./route.ts";
+import { adminRoutes } from "./routes/admin.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { completionsRoutes } from "./routes/completions.ts";
 import { messagesRoutes } from "./routes/messages.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { responsesRoutes } from "./routes/responses.ts";
+import { runsRoutes } from "./routes/runs.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 import { usageRoutes } from "./routes/usage.ts";
+import { studioFile } from "./studio.ts";
 
 export interface AppEnvironment {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
 }
 
-const INFERENCE_ROUTES = [
+const OTHER_ROUTES = [
   ...chatRoutes,
   ...completionsRoutes,
   ...responsesRoutes,
@@ -40,13 +43,15 @@ const INFERENCE_ROUTES = [
   ...modelRoutes,
   ...tokenRoutes,
   ...usageRoutes,
+  ...adminRoutes,
+  ...runsRoutes,
 ];
-const ROUTES: readonly Route[] = [...INFERENCE_ROUTES, ...operationRoutes(INFERENCE_ROUTES)];
+const ROUTES: readonly Route[] = [...OTHER_ROUTES, ...operationRoutes(OTHER_ROUTES)];
 
 export function createApp(server: ServerContext): Hono<AppEnvironment> {
   const app = new Hono<AppEnvironment>({ getPath: ({ url }) => canonicalPath(url) });
   for (const route of ROUTES) app.on(route.method, route.path, (c) => dispatch(server, c, route));
-  app.all("*", (c) => dispatch(server, c, strayRoute(c)));
+  app.all("*", (c) => dispatch(server, c, strayRoute(server, c)));
   return app;
 }
 
@@ -55,8 +60,8 @@ function canonicalPath(url: string): string {
   return path === "" ? "/" : path;
 }
 
-/** What answers where no route does. */
-function strayRoute(c: Context<AppEnvironment>): Route {
+/** What answers where no route does: a file of the studio, or an error. */
+function strayRoute({ options }: ServerContext, c: Context<AppEnvironment>): Route {
   const routes = ROUTES.filter(({ path }) => patternOf(path).test(c.req.path));
   const methods = routes.map(({ method }) => method);
   return {
@@ -65,9 +70,13 @@ function strayRoute(c: Context<AppEnvironment>): Route {
     scope: undefined,
     summary: "",
     errors: routes[0]?.errors ?? OPENAI_ERRORS,
-    handle: () => {
-      if (methods.length === 0)
+    handle: async () => {
+      if (methods.length === 0) {
+        const isRead = c.req.method === "GET" || c.req.method === "HEAD";
+        const file = isRead ? await studioFile(options.studioFolder, c.req.path) : undefined;
+        if (file !== undefined) return file;
         throw new MimoError("not_found", "There is nothing at this path; /openapi.json lists what there is.");
+      }
       if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: PREFLIGHT_HEADERS });
       c.header("allow", allowedMethods(methods));
       throw new MimoError("method_not_allowed", `This path takes ${allowedMethods(methods)}.`);
@@ -115,20 +124,33 @@ function limitHeaders({ server, key }: Pick<ServerRequest, "server" | "key">): R
 }
 
 /** Ends what a request started when its connection closes, and writes the one line of its life. */
-function watchConnection({ server, abort, record, log }: ServerRequest, outgoing: ServerResponse, route: Route): void {
-  outgoing.once("close", () => {
-    const isComplete = outgoing.writableFinished;
-    if (!isComplete) {
-      server.metrics.aborted();
-      abort.abort();
+function watchConnection(
+  { server, id, abort, record, log }: ServerRequest,
+  outgoing: ServerResponse,
+  route: Route,
+): void {
+  const close = (): void => {
+    const { background } = record;
+    const isComplete = outgoing.writableFinished || background !== undefined;
+    if (!isComplete) server.metrics.aborted();
+    abort.abort();
+    if (background?.aborted === false) {
+      background.addEventListener("abort", close, { once: true });
+      return;
     }
     const status = isComplete ? outgoing.statusCode : 499;
     server.metrics.request(route.path, status);
     const line = { method: route.method, route: route.path, status, ...describeRecord(record) };
     // Probes come every second, and say nothing as long as all is well.
     if (route.scope === undefined && status < 400) log.debug(line, "request");
-    else log.info(line, "request");
-  });
+    else {
+      log.info(line, "request");
+      // Whoever watches the server is not what they watch.
+      if (route.scope === "inference" || status >= 400)
+        server.requests.push([{ data: { time: new Date().toISOString(), id, ...line } }]);
+    }
+  };
+  outgoing.once("close", close);
 }
 
 /** No prompts, no answers: who, how long, how many tokens, why it ended. */

@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly modelNames: readonly string[];
   /** File of hashed API keys; undefined asks for none. */
   readonly keyFile: string | undefined;
+  /** Where keys are made over HTTP while none are asked for; undefined: nowhere. */
+  readonly keyStore: string | undefined;
   /** Sequences that run at once; choices beyond wait. */
   readonly maxRunning: number;
   /** Sequences that may wait; more are refused with 429. */
@@ -47,6 +49,8 @@ export interface ServerOptions {
   readonly pingMs: number;
   /** How long a client may leave its stream unread before it counts as gone. */
   readonly stallMs: number;
+  /** How long the stream of a background answer can be read again after its end. */
+  readonly keepStreamsMs: number;
   /** How long running requests may take to finish once the server stops. */
   readonly drainMs: number;
   /** Most calls of an answer; 0 is no limit. */
@@ -55,6 +59,10 @@ export interface ServerOptions {
   readonly maxRepetition: number;
   /** Language of the recommended prompt for conversations without a system message; undefined: none. */
   readonly systemPrompt: PromptLanguage | undefined;
+  /** Folder of the built studio; undefined where there is none. */
+  readonly studioFolder: string | undefined;
+  /** Folder of runs of training; undefined shows none. */
+  readonly runsFolder: string | undefined;
   /** Refuse fields that are not known instead of ignoring them. */
   readonly strictFields: boolean;
   readonly version: string;
@@ -66,6 +74,7 @@ export const DEFAULT_SERVER_OPTIONS = {
   allowedHosts: [],
   allowedOrigins: [],
   keyFile: undefined,
+  keyStore: undefined,
   maxRunning: 8,
   maxQueue: 256,
   maxQueueMs: 60_000,
@@ -80,10 +89,13 @@ export const DEFAULT_SERVER_OPTIONS = {
   maxConnectionsPerAddress: 1024,
   pingMs: 15_000,
   stallMs: 60_000,
+  keepStreamsMs: 600_000,
   drainMs: 30_000,
   maxToolCalls: DEFAULT_MAX_TOOL_CALLS,
   maxRepetition: DEFAULT_MAX_REPETITION,
   systemPrompt: undefined,
+  studioFolder: undefined,
+  runsFolder: undefined,
   strictFields: false,
 } as const satisfies Partial<ServerOptions>;
 
@@ -101,6 +113,7 @@ export const LIMITS = {
   tools: 512,
   schemaBytes: 262_144,
   schemaDepth: 32,
+  loggedRequests: 1000,
 } as const;
 
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
