@@ -61,3 +61,8 @@ export function packageVersion(): string {
 export function embeddedModel(): string {
   return join(packageRoot(), "models", "nano");
 }
+
+/** The web studio, where it is built. */
+export function studioFolder(): string {
+  return join(packageRoot(), "dist", "studio");
+}

@@ -27,6 +27,7 @@ import { operationRoutes } from "./routes/operation.ts";
 import { responsesRoutes } from "./routes/responses.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 import { usageRoutes } from "./routes/usage.ts";
+import { studioFile } from "./studio.ts";
 
 export interface AppEnvironment {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
@@ -46,7 +47,7 @@ const ROUTES: readonly Route[] = [...INFERENCE_ROUTES, ...operationRoutes(INFERE
 export function createApp(server: ServerContext): Hono<AppEnvironment> {
   const app = new Hono<AppEnvironment>({ getPath: ({ url }) => canonicalPath(url) });
   for (const route of ROUTES) app.on(route.method, route.path, (c) => dispatch(server, c, route));
-  app.all("*", (c) => dispatch(server, c, strayRoute(c)));
+  app.all("*", (c) => dispatch(server, c, strayRoute(server, c)));
   return app;
 }
 
@@ -55,8 +56,8 @@ function canonicalPath(url: string): string {
   return path === "" ? "/" : path;
 }
 
-/** What answers where no route does. */
-function strayRoute(c: Context<AppEnvironment>): Route {
+/** What answers where no route does: a file of the studio, or an error. */
+function strayRoute({ options }: ServerContext, c: Context<AppEnvironment>): Route {
   const routes = ROUTES.filter(({ path }) => patternOf(path).test(c.req.path));
   const methods = routes.map(({ method }) => method);
   return {
@@ -65,9 +66,13 @@ function strayRoute(c: Context<AppEnvironment>): Route {
     scope: undefined,
     summary: "",
     errors: routes[0]?.errors ?? OPENAI_ERRORS,
-    handle: () => {
-      if (methods.length === 0)
+    handle: async () => {
+      if (methods.length === 0) {
+        const isRead = c.req.method === "GET" || c.req.method === "HEAD";
+        const file = isRead ? await studioFile(options.studioFolder, c.req.path) : undefined;
+        if (file !== undefined) return file;
         throw new MimoError("not_found", "There is nothing at this path; /openapi.json lists what there is.");
+      }
       if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: PREFLIGHT_HEADERS });
       c.header("allow", allowedMethods(methods));
       throw new MimoError("method_not_allowed", `This path takes ${allowedMethods(methods)}.`);

@@ -55,6 +55,8 @@ export interface ServerOptions {
   readonly maxRepetition: number;
   /** Language of the recommended prompt for conversations without a system message; undefined: none. */
   readonly systemPrompt: PromptLanguage | undefined;
+  /** Folder of the built studio; undefined where there is none. */
+  readonly studioFolder: string | undefined;
   /** Refuse fields that are not known instead of ignoring them. */
   readonly strictFields: boolean;
   readonly version: string;
@@ -84,6 +86,7 @@ export const DEFAULT_SERVER_OPTIONS = {
   maxToolCalls: DEFAULT_MAX_TOOL_CALLS,
   maxRepetition: DEFAULT_MAX_REPETITION,
   systemPrompt: undefined,
+  studioFolder: undefined,
   strictFields: false,
 } as const satisfies Partial<ServerOptions>;
 

@@ -3,6 +3,9 @@
 import { MimoError } from "../../util/errors.ts";
 import { openApiDocument } from "../openapi.ts";
 import type { Route } from "../route.ts";
+import { studioFile } from "../studio.ts";
+
+const NO_STUDIO = "The web studio is not built here: run `npm run setup` in the package, then load this page again.";
 
 export function operationRoutes(others: readonly Route[]): readonly Route[] {
   const routes: readonly Route[] = [
@@ -10,8 +13,10 @@ export function operationRoutes(others: readonly Route[]): readonly Route[] {
       method: "GET",
       path: "/",
       scope: undefined,
-      summary: "That there is a server.",
-      handle: ({ server }) => Response.json({ name: "mimo-flash", version: server.options.version }),
+      summary: "The studio, or that there is a server.",
+      handle: async ({ server: { options } }) =>
+        (await studioFile(options.studioFolder, "/")) ??
+        Response.json({ name: "mimo-flash", version: options.version, studio: NO_STUDIO }),
     },
     {
       method: "GET",
