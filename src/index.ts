@@ -30,6 +30,7 @@ export type {
   SpeculationUsage,
   TokenAlternative,
   TokenLogprobs,
+  TokenText,
   Usage,
 } from "./api/events.ts";
 export type { ChatMessage, ChatRole, ChatToolCall, TextPart, ToolDefinition } from "./tokenizer/chat-request.ts";

@@ -236,8 +236,8 @@ describe("complete and generate", () => {
   test("report progress of a prompt longer than a step", async () => {
     const events = await eventsOf(mimo.complete({ prompt: Array.from({ length: 150 }, (_, i) => i), maxTokens: 1 }));
     expect(events.filter(({ type }) => type === "progress")).toEqual([
-      { type: "progress", processed: 64, total: 150 },
-      { type: "progress", processed: 128, total: 150 },
+      { type: "progress", processed: 64, total: 150, cached: 0 },
+      { type: "progress", processed: 128, total: 150, cached: 0 },
     ]);
   });
 

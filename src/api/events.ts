@@ -9,12 +9,18 @@ import type { FinishReason as SequenceFinish, SequenceStats } from "../engine/se
 /** `stop`: the model ended its turn, or a stop string or id was met. `tool_calls`: it ended with calls to answer. */
 export type FinishReason = "stop" | "length" | "tool_calls";
 
-/** `repetition`: it went round in circles, and was cut (`length`). `max_tool_calls`: it had as many calls as it may. */
-export type FinishDetail = "repetition" | "max_tool_calls";
+/**
+ * `repetition`: it went round in circles, and was cut (`length`). `max_tool_calls`: it had as many calls as it may.
+ * `stopped`: it was ended from outside (`stop`).
+ */
+export type FinishDetail = "repetition" | "max_tool_calls" | "stopped";
 
-export interface TokenAlternative {
+export interface TokenText {
   readonly token: number;
   readonly text: string;
+}
+
+export interface TokenAlternative extends TokenText {
   readonly logprob: number;
 }
 
@@ -53,8 +59,8 @@ export interface SpeculationUsage {
 }
 
 export type GenerationEvent =
-  /** Prompt tokens processed so far; only for prompts longer than one step. */
-  | { readonly type: "progress"; readonly processed: number; readonly total: number }
+  /** Prompt tokens that are done so far, and those of them that were cached; only for prompts longer than one step. */
+  | { readonly type: "progress"; readonly processed: number; readonly total: number; readonly cached: number }
   /** Pieces of text and reasoning, and a call's text in the model's own format as it is written. */
   | Exclude<OutputEvent, { readonly type: "tool_call_end" }>
   /** What that text means so far: first the name, then pieces of the JSON of all arguments. */
@@ -73,6 +79,18 @@ export type GenerationEvent =
     }
   /** One per token, where `logprobs` was asked for. */
   | { readonly type: "logprobs"; readonly tokens: readonly TokenLogprobs[] }
+  /** A step of the engine, behind what its tokens said, where `steps` was asked for. */
+  | {
+      readonly type: "step";
+      /** Their texts together are the output as the model wrote it, markers spelled out. */
+      readonly tokens: readonly TokenText[];
+      /** What MTP head 1, 2, … had drafted. */
+      readonly drafted: readonly TokenText[];
+      /** So many of the drafts held: they are the first tokens. */
+      readonly accepted: number;
+    }
+  /** Where `routedExperts` was asked for: of tokens of the output from number `first` on, as they become known. */
+  | { readonly type: "routing"; readonly first: number; readonly routes: RoutedExperts }
   | {
       readonly type: "done";
       readonly finishReason: FinishReason;
@@ -128,5 +146,12 @@ export function usageOf({ stats, completionTokens, reasoningTokens }: UsageInput
 
 export function finishReasonOf(finish: SequenceFinish, numToolCalls: number): FinishReason {
   if (finish === "length" || finish === "repetition") return "length";
+  // A call that it was writing, or had written among others, was not meant to be the end.
+  if (finish === "aborted") return "stop";
   return numToolCalls > 0 ? "tool_calls" : "stop";
+}
+
+export function finishDetailOf(finish: SequenceFinish): FinishDetail | undefined {
+  if (finish === "aborted") return "stopped";
+  return finish === "repetition" ? finish : undefined;
 }

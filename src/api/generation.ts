@@ -2,7 +2,7 @@
 
 import type { ExpertIds } from "../cache/route-log.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
-import { joinRoutes } from "../engine/routes.ts";
+import { joinRoutes, type RoutedExperts, routesFrom } from "../engine/routes.ts";
 import type { SequenceOutput } from "../engine/sequence.ts";
 import type { Logprobs, TokenLogprob } from "../ops/sample/logprobs.ts";
 import type { ToolDefinition } from "../tokenizer/chat-request.ts";
@@ -14,7 +14,14 @@ import { ToolCallStream, type ToolCallPiece } from "../tokenizer/tool-call-strea
 import { parseToolCall } from "../tokenizer/tool-calls.ts";
 import { defined } from "../util/assert.ts";
 import { checkCall } from "./check-call.ts";
-import { finishReasonOf, type GenerationEvent, type TokenAlternative, type TokenLogprobs, usageOf } from "./events.ts";
+import {
+  finishDetailOf,
+  finishReasonOf,
+  type GenerationEvent,
+  type TokenAlternative,
+  type TokenLogprobs,
+  usageOf,
+} from "./events.ts";
 
 export interface GenerationContext {
   /** Undefined for a model without one: then there is no text. */
@@ -42,12 +49,15 @@ export async function* generationEvents(
   const { tokenizer } = context;
   const text = new TextPipeline(context);
   const tokens: number[] = [];
-  const routes: ExpertIds[] = [];
+  const routing = new Routing(context);
+  const raw = tokenizer && new StreamDecoder(tokenizer);
   for await (const output of outputs) {
     if (output.prefilled !== undefined) {
-      yield { type: "progress", processed: output.prefilled, total: context.promptTokens };
+      const { cachedTokens: cached } = output.stats;
+      yield { type: "progress", processed: output.prefilled, total: context.promptTokens, cached };
     }
-    if (output.routes !== undefined) routes.push(output.routes);
+    yield* routing.push(output);
+    const numBefore = tokens.length;
     for (const [i, token] of output.tokens.entries()) {
       tokens.push(token);
       // Token by token: what was drafted beyond a stop string is not reported either.
@@ -57,6 +67,7 @@ export async function* generationEvents(
       if (!context.stopTokens.has(token)) yield* text.push(token);
       if (text.stopped) break;
     }
+    if (output.drafted !== undefined) yield describeStep(output.drafted, tokens.slice(numBefore), tokenizer, raw);
     if (output.finish === undefined && !text.stopped) continue;
     yield* text.finish();
     const { reasoningTokens, numToolCalls } = text;
@@ -65,15 +76,58 @@ export async function* generationEvents(
     yield {
       type: "done",
       finishReason: finishReasonOf(finish, numToolCalls),
-      finishDetail: finish === "repetition" ? finish : text.hasAllCalls ? "max_tool_calls" : undefined,
+      finishDetail: text.hasAllCalls ? "max_tool_calls" : finishDetailOf(finish),
       stopString: text.stopString,
       usage,
       tokens,
-      routedExperts: context.routedBy && joinRoutes(routes, context.promptTokens + tokens.length - 1, context.routedBy),
+      routedExperts: routing.all(tokens.length),
       seed: context.seed,
     };
     return;
   }
+}
+
+/** The experts of one generation, as they become known. */
+class Routing {
+  readonly #context: GenerationContext;
+  readonly #parts: ExpertIds[] = [];
+  #numTokens = 0;
+
+  constructor(context: GenerationContext) {
+    this.#context = context;
+  }
+
+  *push({ routes }: SequenceOutput): Generator<GenerationEvent> {
+    const { routedBy, promptTokens } = this.#context;
+    if (routes === undefined || routedBy === undefined) return;
+    const position = this.#numTokens;
+    this.#parts.push(routes);
+    const { numTokens: numNew } = routesFrom(routes, position, position, routedBy);
+    this.#numTokens += numNew;
+    const own = routesFrom(routes, position, promptTokens, routedBy);
+    if (own.numTokens > 0) yield { type: "routing", first: Math.max(0, position - promptTokens), routes: own };
+  }
+
+  /** Of the prompt and so many tokens of output but the last one; undefined where nobody asks. */
+  all(numOutput: number): RoutedExperts | undefined {
+    const { routedBy, promptTokens } = this.#context;
+    return routedBy && joinRoutes(this.#parts, promptTokens + numOutput - 1, routedBy);
+  }
+}
+
+function describeStep(
+  drafted: readonly number[],
+  tokens: readonly number[],
+  tokenizer: Tokenizer | undefined,
+  raw: StreamDecoder | undefined,
+): GenerationEvent {
+  const accepted = tokens.findIndex((token, k) => token !== drafted[k]);
+  return {
+    type: "step",
+    tokens: tokens.map((token) => ({ token, text: raw?.push(token) ?? "" })),
+    drafted: drafted.map((token) => ({ token, text: tokenizer?.decode([token]) ?? "" })),
+    accepted: accepted < 0 ? tokens.length : accepted,
+  };
 }
 
 /** Text of one generation, on its way to events. */

@@ -3,7 +3,7 @@
 
 import type { FetchStats } from "../backends/backend.ts";
 import type { PrefixCacheStats } from "../cache/prefix-cache.ts";
-import { EngineClient } from "../engine/client.ts";
+import { EngineClient, type SequenceControls } from "../engine/client.ts";
 import type { EvaluatedRows } from "../engine/evaluate.ts";
 import type { GuardSpec } from "../engine/guard.ts";
 import type { EngineInfo } from "../engine/protocol.ts";
@@ -165,7 +165,8 @@ export class Mimo implements AsyncDisposable {
     // Where thinking is on, the model opens its thinking block itself.
     const { thinking, ids } = prompt;
     const { tools = [] } = options;
-    const limits = { thinking: this.#thinkingLimit(prompt, options.thinkingBudget), endThinking: options.endThinking };
+    const { endThinking, endAnswer } = options;
+    const limits = { thinking: this.#thinkingLimit(prompt, options.thinkingBudget), endThinking, endAnswer };
     yield* this.#generate(options, ids, { structured: true, thinking, tools, maxToolCalls, constraint }, limits);
   }
 
@@ -259,7 +260,7 @@ export class Mimo implements AsyncDisposable {
     shape: Pick<GenerationContext, "structured" | "thinking" | "tools" | "maxToolCalls"> & {
       readonly constraint?: ConstraintSpec | undefined;
     },
-    { thinking, endThinking }: { thinking?: GuardSpec["thinking"]; endThinking?: AbortSignal | undefined } = {},
+    { thinking, ...controls }: { readonly thinking?: GuardSpec["thinking"] } & SequenceControls = {},
   ): AsyncGenerator<GenerationEvent> {
     const tokenizer = this.#tokenizer;
     const { config, contextLength } = this.info;
@@ -272,7 +273,7 @@ export class Mimo implements AsyncDisposable {
     });
     const { constraint, ...rest } = shape;
     const guarded = { ...request, constraint, guard: { ...request.guard, thinking } };
-    return generationEvents(this.#client.submit(guarded, options.signal, endThinking), {
+    return generationEvents(this.#client.submit(guarded, options.signal, controls), {
       tokenizer,
       ...rest,
       stop: options.stop ?? [],

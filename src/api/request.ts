@@ -50,6 +50,8 @@ export interface GenerationOptions {
   readonly tenant?: string | undefined;
   /** Report the experts that each token was routed to, for routing replay in training. Default false. */
   readonly routedExperts?: boolean | undefined;
+  /** Report each step: its tokens, and what was drafted for it. Default false. */
+  readonly steps?: boolean | undefined;
   /** An integer, default 0: requests of a higher one run first, in the memory of lower ones if need be. */
   readonly priority?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -61,6 +63,8 @@ export interface AnswerOptions extends GenerationOptions {
   readonly thinkingBudget?: number | undefined;
   /** Ends the thinking within one step, once it is aborted; the answer follows. */
   readonly endThinking?: AbortSignal | undefined;
+  /** Ends the answer within one step, once it is aborted; what was written so far is the answer. */
+  readonly endAnswer?: AbortSignal | undefined;
   /** Most tool calls; the answer ends with the last one. Infinity is no limit. Default 32. */
   readonly maxToolCalls?: number | undefined;
   /**
@@ -106,6 +110,7 @@ const COMMON_KEYS = [
   "cacheNamespace",
   "tenant",
   "routedExperts",
+  "steps",
   "priority",
   "signal",
 ] as const satisfies readonly (keyof GenerationOptions)[];
@@ -115,6 +120,7 @@ export const ANSWER_KEYS: readonly string[] = [
   "tools",
   "thinkingBudget",
   "endThinking",
+  "endAnswer",
   "maxToolCalls",
   "toolChoice",
   "parallelToolCalls",
@@ -179,9 +185,10 @@ export function toSequenceRequest(
   const stopTokens = [...(options.stopTokenIds ?? []), ...(options.ignoreEos === true ? [] : context.eosTokenIds)];
   for (const id of stopTokens) checkInteger("stopTokenIds", id, 0, Number.MAX_SAFE_INTEGER);
   checkStops(options.stop ?? []);
-  const { cache = true, cacheNamespace = "", priority = 0, routedExperts = false } = options;
+  const { cache = true, cacheNamespace = "", priority = 0, routedExperts = false, steps = false } = options;
   checkFlag("cache", cache);
   checkFlag("routedExperts", routedExperts);
+  checkFlag("steps", steps);
   const { tenant = cacheNamespace } = options;
   checkName("cacheNamespace", cacheNamespace);
   checkName("tenant", tenant);
@@ -199,6 +206,7 @@ export function toSequenceRequest(
     cacheNamespace,
     tenant,
     routedExperts,
+    steps,
     priority,
     guard: { maxRepetition },
   };

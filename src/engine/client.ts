@@ -14,6 +14,12 @@ import type { SequenceOutput, SequenceRequest } from "./sequence.ts";
 
 type Item = SequenceOutput | readonly EvaluatedRows[] | { readonly prefixes: PrefixCacheStats | undefined };
 
+/** What is done to a sequence once a signal is aborted; its outputs go on, to one that has `finish`. */
+export interface SequenceControls {
+  readonly endThinking?: AbortSignal | undefined;
+  readonly endAnswer?: AbortSignal | undefined;
+}
+
 export class EngineClient {
   readonly info: EngineInfo;
   readonly #worker: Worker;
@@ -55,15 +61,15 @@ export class EngineClient {
     worker.unref();
   }
 
-  /** Outputs of one sequence, step by step, ending with the one that has `finish`. `endThinking` ends its thinking. */
+  /** Outputs of one sequence, step by step, ending with the one that has `finish`. */
   async *submit(
     request: Omit<SequenceRequest, "id">,
     signal?: AbortSignal,
-    endThinking?: AbortSignal,
+    controls?: SequenceControls,
   ): AsyncGenerator<SequenceOutput> {
     const id = this.#nextId++;
     const message = { type: "submit", request: { ...request, id } } as const;
-    for await (const item of this.#request(id, message, signal, endThinking)) {
+    for await (const item of this.#request(id, message, signal, controls)) {
       const output = item as SequenceOutput;
       yield output;
       if (output.finish !== undefined) return;
@@ -118,7 +124,7 @@ export class EngineClient {
     id: number,
     message: ToWorker,
     signal: AbortSignal | undefined,
-    endThinking?: AbortSignal,
+    { endThinking, endAnswer }: SequenceControls = {},
   ): AsyncGenerator<Item> {
     if (this.#failure !== undefined) throw this.#failure;
     throwIfAborted(signal);
@@ -128,14 +134,16 @@ export class EngineClient {
     if (this.#open.size === 0) this.#worker.ref();
     this.#open.set(id, queue);
     this.#post(message);
-    const endThought = (): void => this.#post({ type: "end_thinking", id });
-    if (endThinking?.aborted === true) endThought();
-    else endThinking?.addEventListener("abort", endThought, { once: true });
+    const ignore = [
+      onAbort(endThinking, () => this.#post({ type: "end_thinking", id })),
+      // Its last output says so.
+      onAbort(endAnswer, () => this.#post({ type: "abort", id })),
+    ];
     try {
       yield* queue;
     } finally {
       signal?.removeEventListener("abort", abort);
-      endThinking?.removeEventListener("abort", endThought);
+      for (const stop of ignore) stop();
       this.#open.delete(id);
       if (this.#open.size === 0) this.#worker.unref();
       // The worker ignores an abort of what has already ended.
@@ -185,6 +193,13 @@ export class EngineClient {
     this.#failure ??= error;
     for (const queue of this.#open.values()) queue.fail(this.#failure);
   }
+}
+
+/** Acts once the signal is aborted, or at once where it is; what is returned makes it forget that. */
+function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
+  if (signal?.aborted === true) act();
+  else signal?.addEventListener("abort", act, { once: true });
+  return () => signal?.removeEventListener("abort", act);
 }
 
 /** As the signal's own method, with this project's error. */

@@ -214,6 +214,7 @@ export class Engine implements Disposable {
       id: request.id,
       tokens: produced,
       ...(request.topLogprobs === undefined ? {} : { logprobs }),
+      ...(request.steps === true ? { drafted: drafts.slice(0, numLogits - 1) } : {}),
       stats,
       ...(sequence.finish === undefined ? {} : { finish: sequence.finish }),
     };

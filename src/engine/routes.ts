@@ -62,6 +62,13 @@ export function joinRoutes(parts: readonly ExpertIds[], numTokens: number, confi
   return { ids, numTokens, layers: expertLayers(config) };
 }
 
+/** Of a part that begins with token number `position`, the routes from token `from` on. */
+export function routesFrom(part: ExpertIds, position: number, from: number, config: ModelConfig): RoutedExperts {
+  const width = routeWidth(config);
+  const ids = part.subarray(Math.max(0, from - position) * width);
+  return { ids, numTokens: ids.length / width, layers: expertLayers(config) };
+}
+
 /** Ids of a token. */
 function routeWidth(config: ModelConfig): number {
   return expertLayers(config).length * config.experts.numExpertsPerToken;

@@ -41,6 +41,8 @@ export interface SequenceRequest {
   readonly cache?: boolean | undefined;
   /** Whether to report the experts that were chosen for each token, those of the prompt included. Default false. */
   readonly routedExperts?: boolean | undefined;
+  /** Whether to report what was drafted for each step. Default false. */
+  readonly steps?: boolean | undefined;
   /** What the output may be; undefined allows everything. */
   readonly constraint?: ConstraintSpec | undefined;
   /** What ends thinking, or the output, before the model does; undefined leaves it to the model. */
@@ -255,6 +257,8 @@ export interface SequenceOutput {
   readonly id: number;
   readonly tokens: readonly number[];
   readonly logprobs?: readonly Logprobs[];
+  /** The tokens that were drafted for this step, where they are asked for: those that `tokens` begins with held. */
+  readonly drafted?: readonly number[];
   /** Experts of the tokens whose rows were committed since the last output, where they are asked for; see `routes.ts`. */
   readonly routes?: ExpertIds;
   /** Prompt tokens in the cache so far, while the prompt is being processed. */

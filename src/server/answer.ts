@@ -3,10 +3,12 @@
 //
 // However it ends — finished, failed, client gone — the request's `abort` is pulled last, so nothing of it runs on.
 
+import { setMaxListeners } from "node:events";
 import { AsyncQueue } from "../util/async-queue.ts";
 import { type MimoError, toMimoError } from "../util/errors.ts";
 import type { Usage } from "../api/events.ts";
 import type { Place } from "./admission.ts";
+import { ownerOf } from "./conversation.ts";
 import { publicError } from "./errors.ts";
 import { tenantOf } from "./guard.ts";
 import type { Frame, Renderer, ServerEvent } from "./render/renderer.ts";
@@ -24,6 +26,8 @@ export interface Plan {
   readonly numPrompts?: number;
   readonly renderer: Renderer;
   readonly stream: boolean;
+  /** The name under which a stream is kept, to be read again; it then goes on without its connection. */
+  readonly keptAs?: string | undefined;
   /** What was left out of the request, as sentences; sent as a header. */
   readonly warnings?: readonly string[];
 }
@@ -34,7 +38,8 @@ interface ChoiceEvent {
 }
 
 /** Throws what goes wrong before the first byte of a reply; later failures are part of a stream. */
-export async function answer(request: ServerRequest, plan: Plan): Promise<Response> {
+export async function answer(client: ServerRequest, plan: Plan): Promise<Response> {
+  const request = plan.keptAs === undefined ? client : inBackground(client);
   const { abort, server, key, log } = request;
   const tenant = key === undefined ? undefined : tenantOf(key, server.options);
   const places = server.admission.admit(plan.choices.length, abort.signal, tenant);
@@ -49,18 +54,31 @@ export async function answer(request: ServerRequest, plan: Plan): Promise<Respon
     // A stream begins when its turn comes: until then it can still be refused with a status of its own.
     if (plan.stream) await Promise.race(places);
     const events = run(request, plan.choices, places, usages);
-    if (plan.stream)
-      return sseResponse(
-        request,
-        frames(plan.renderer, events, (error) => logFailure(log, error)),
-        headers,
-      );
+    if (plan.stream) {
+      const made = frames(plan.renderer, events, (error) => logFailure(log, error));
+      if (plan.keptAs === undefined) return sseResponse(request, made, headers);
+      client.record.background = abort.signal;
+      const kept = server.memory.streams.keep(ownerOf(client), plan.keptAs, made, abort);
+      return sseResponse(client, kept.read(-1, client.abort.signal), headers);
+    }
     for await (const { choice, event } of events) plan.renderer.push(choice, event);
     return Response.json(plan.renderer.whole(), { headers });
   } catch (error) {
     abort.abort();
     throw error;
   }
+}
+
+/** The request with an end of its own. Until its stream begins, it still ends with its connection: nobody knows its name. */
+function inBackground(client: ServerRequest): ServerRequest {
+  const abort = new AbortController();
+  setMaxListeners(0, abort.signal);
+  const leave = (): void => {
+    if (client.record.background === undefined) abort.abort();
+  };
+  client.abort.signal.addEventListener("abort", leave, { once: true });
+  if (client.abort.signal.aborted) leave();
+  return { ...client, abort };
 }
 
 /** Counts what a request took. Choices that were cut off are not counted: nobody knows how far they came. */
@@ -152,6 +170,6 @@ async function runChoice(
       server.metrics.finished({ finishReason, usage, firstOutputMs, totalMs: elapsed(), queueMs });
       record.finish.add(finishDetail ?? finishReason);
     }
-    push(event);
+    push(event.type === "done" ? { ...event, firstOutputMs } : event);
   }
 }

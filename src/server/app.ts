@@ -121,11 +121,14 @@ function limitHeaders({ server, key }: Pick<ServerRequest, "server" | "key">): R
 
 /** Ends what a request started when its connection closes, and writes the one line of its life. */
 function watchConnection({ server, abort, record, log }: ServerRequest, outgoing: ServerResponse, route: Route): void {
-  outgoing.once("close", () => {
-    const isComplete = outgoing.writableFinished;
-    if (!isComplete) {
-      server.metrics.aborted();
-      abort.abort();
+  const close = (): void => {
+    const { background } = record;
+    const isComplete = outgoing.writableFinished || background !== undefined;
+    if (!isComplete) server.metrics.aborted();
+    abort.abort();
+    if (background?.aborted === false) {
+      background.addEventListener("abort", close, { once: true });
+      return;
     }
     const status = isComplete ? outgoing.statusCode : 499;
     server.metrics.request(route.path, status);
@@ -133,7 +136,8 @@ function watchConnection({ server, abort, record, log }: ServerRequest, outgoing
     // Probes come every second, and say nothing as long as all is well.
     if (route.scope === undefined && status < 400) log.debug(line, "request");
     else log.info(line, "request");
-  });
+  };
+  outgoing.once("close", close);
 }
 
 /** No prompts, no answers: who, how long, how many tokens, why it ended. */

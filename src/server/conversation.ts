@@ -81,7 +81,7 @@ export interface TurnOptions {
   /** Whether there may be several calls; they may where this is left out. */
   readonly parallelCalls: boolean | undefined;
   readonly callId: (index: number) => string;
-  /** Of the reply, by which its thinking can be ended. */
+  /** Of the reply, by which it can be acted on. */
   readonly replyId: string;
   /** Most calls, as far as the request says. */
   readonly maxToolCalls?: number | undefined;
@@ -105,9 +105,11 @@ export function turnOf(request: ServerRequest, conversation: Conversation, turn:
   };
   const owner = ownerOf(request);
   return (signal) => {
-    const endThinking = memory.thinkingSignal(owner, turn.replyId, signal);
-    const events = rememberReasoning(mimo.answer(prompt, { ...options, endThinking, signal }), (index, text) =>
-      memory.reasoning.set(owner, callId(index), text),
+    const controls = memory.controlsOf(owner, turn.replyId, signal);
+    const [endThinking, endAnswer] = [controls.reasoning_end.signal, controls.stop.signal];
+    const events = rememberReasoning(
+      mimo.answer(prompt, { ...options, endThinking, endAnswer, signal }),
+      (index, text) => memory.reasoning.set(owner, callId(index), text),
     );
     return chat.mayCall ? countCalls(events, (isValid) => metrics.called(isValid)) : events;
   };

@@ -49,7 +49,7 @@ export function originHeaders(
 export const PREFLIGHT_HEADERS = {
   "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
   "access-control-allow-headers":
-    "authorization, content-type, x-api-key, x-request-id, anthropic-version, anthropic-beta",
+    "authorization, content-type, last-event-id, x-api-key, x-request-id, anthropic-version, anthropic-beta",
   "access-control-max-age": "600",
 } as const;
 

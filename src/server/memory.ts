@@ -1,7 +1,10 @@
 // What a server remembers between requests, for the key that asked: reasoning that led to tool calls, finished responses
-// that it was told to store, and what runs and can be acted on. In memory, bounded, gone with the process.
+// that it was told to store, streams that can be read again, and what runs and can be acted on. In memory, bounded, gone
+// with the process.
 
 import { KeyedStore } from "./keyed-store.ts";
+import { KEPT_LIMITS, KeptStreams } from "./kept-streams.ts";
+import type { ServerOptions } from "./options.ts";
 import { Seal } from "./seal.ts";
 
 /** A response that was stored, and the conversation up to its end. */
@@ -23,6 +26,10 @@ export interface RunningResponse {
 const MAX_REASONING = { maxPerOwner: 4 * 2 ** 20, maxTotal: 64 * 2 ** 20 } as const;
 const MAX_RESPONSES = { maxPerOwner: 16 * 2 ** 20, maxTotal: 256 * 2 ** 20 } as const;
 
+/** What can be done to a reply from outside, while it runs. */
+export type ControlAction = "reasoning_end" | "stop";
+export type Controls = Readonly<Record<ControlAction, AbortController>>;
+
 export class Memory {
   readonly seal = new Seal();
   /** The reasoning before a tool call, by the call's id. */
@@ -32,28 +39,32 @@ export class Memory {
     ...MAX_RESPONSES,
     weigh: ({ conversation }) => JSON.stringify(conversation).length,
   });
+  readonly streams: KeptStreams;
   readonly #running = new Map<string, RunningResponse>();
+  readonly #controls = new Map<string, Controls>();
 
-  readonly #thinking = new Map<string, AbortController>();
+  constructor({ keepStreamsMs }: Pick<ServerOptions, "keepStreamsMs">) {
+    this.streams = new KeptStreams({ keepMs: keepStreamsMs, ...KEPT_LIMITS });
+  }
 
   running(owner: string, id: string): RunningResponse | undefined {
     return this.#running.get(`${owner} ${id}`);
   }
 
-  /** A signal for all choices of a reply, by which their thinking can be ended until `end` is pulled. */
-  thinkingSignal(owner: string, id: string, end: AbortSignal): AbortSignal {
+  /** What `control` pulls for all choices of a reply, until `end` is pulled. */
+  controlsOf(owner: string, id: string, end: AbortSignal): Controls {
     const name = `${owner} ${id}`;
-    const controller = this.#thinking.get(name) ?? new AbortController();
-    this.#thinking.set(name, controller);
-    end.addEventListener("abort", () => this.#thinking.delete(name), { once: true });
-    return controller.signal;
+    const controls = this.#controls.get(name) ?? { reasoning_end: new AbortController(), stop: new AbortController() };
+    this.#controls.set(name, controls);
+    end.addEventListener("abort", () => this.#controls.delete(name), { once: true });
+    return controls;
   }
 
-  /** Ends the thinking of a reply; whether it runs. */
-  endThinking(owner: string, id: string): boolean {
-    const controller = this.#thinking.get(`${owner} ${id}`);
-    controller?.abort();
-    return controller !== undefined;
+  /** Acts on a reply; whether it runs. */
+  control(owner: string, id: string, action: ControlAction): boolean {
+    const controls = this.#controls.get(`${owner} ${id}`);
+    controls?.[action].abort();
+    return controls !== undefined;
   }
 
   /** Passes the events of a response on; it counts as running until they end. */

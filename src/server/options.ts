@@ -47,6 +47,8 @@ export interface ServerOptions {
   readonly pingMs: number;
   /** How long a client may leave its stream unread before it counts as gone. */
   readonly stallMs: number;
+  /** How long the stream of a background answer can be read again after its end. */
+  readonly keepStreamsMs: number;
   /** How long running requests may take to finish once the server stops. */
   readonly drainMs: number;
   /** Most calls of an answer; 0 is no limit. */
@@ -82,6 +84,7 @@ export const DEFAULT_SERVER_OPTIONS = {
   maxConnectionsPerAddress: 1024,
   pingMs: 15_000,
   stallMs: 60_000,
+  keepStreamsMs: 600_000,
   drainMs: 30_000,
   maxToolCalls: DEFAULT_MAX_TOOL_CALLS,
   maxRepetition: DEFAULT_MAX_REPETITION,

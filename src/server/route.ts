@@ -38,6 +38,8 @@ export interface RequestRecord {
   key?: string;
   firstOutputMs?: number;
   amounts?: Amounts;
+  /** Of an answer that goes on without its connection: pulled at its end. */
+  background?: AbortSignal;
   /** Why its choices ended. */
   readonly finish: Set<string>;
 }

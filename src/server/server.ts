@@ -46,7 +46,7 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
     return mimo;
   };
   const startedAt = Math.floor(Date.now() / 1000);
-  const memory = new Memory();
+  const memory = new Memory(options);
   const ledger = new Ledger({ path: options.usageFile, flushMs: options.usageFlushMs, log });
   const app = createApp({ options, admission, metrics, memory, ledger, log, keys, model, startedAt });
   const http = createHttpServer(options, app.fetch.bind(app));
@@ -63,6 +63,8 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
       isStopping = true;
       admission.refuseWaiting(new MimoError("loading", "The server is stopping."));
       await close(http, options.drainMs);
+      // Nobody can read them any more.
+      memory.streams.endAll();
       await ledger.close();
     },
   };

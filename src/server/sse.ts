@@ -16,15 +16,15 @@ const HEADERS = {
 
 const PING = ": ping\n\n";
 
-export function formatFrame({ event, data }: Frame): string {
+export function formatFrame({ id, event, data }: Frame): string {
   const text = typeof data === "string" ? data : JSON.stringify(data);
-  return `${event === undefined ? "" : `event: ${event}\n`}data: ${text}\n\n`;
+  return `${id === undefined ? "" : `id: ${id}\n`}${event === undefined ? "" : `event: ${event}\n`}data: ${text}\n\n`;
 }
 
 export function sseResponse(
   { abort, incoming, server }: ServerRequest,
   frames: AsyncGenerator<readonly Frame[]>,
-  headers: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
 ): Response {
   const { pingMs, stallMs } = server.options;
   const encoder = new TextEncoder();

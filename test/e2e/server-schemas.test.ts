@@ -18,7 +18,9 @@ const CALL = "<tool_call>\n<function=get_weather>\n<parameter=place>Oslo</parame
 type Case = readonly [api: keyof typeof API, what: string, body: object];
 
 /** Whole and streamed. */
-async function expectPublished(serving: Serving, [api, , body]: Case): Promise<void> {
+async function expectPublished(serving: Serving, [api, , fields]: Case): Promise<void> {
+  // Random weights may write bytes that are no text, and then there is little to stream.
+  const body = { seed: 1, ...fields };
   const [path, whole, chunk] = API[api];
   const reply = await serving.post(path, body);
   expect({ status: reply.status, misfit: misfit(openai(whole), reply.json) }).toEqual({

@@ -134,7 +134,7 @@ describe("the end of thinking, from outside", () => {
       const end = { id, action: "reasoning_end" };
       expect((await keyed.post(CONTROL, end, other)).status).toBe(404);
       expect((await keyed.post(CONTROL, { ...end, id: "chatcmpl-1" }, own)).status).toBe(404);
-      expect((await keyed.post(CONTROL, { ...end, action: "stop" }, own)).json.error.param).toBe("action");
+      expect((await keyed.post(CONTROL, { ...end, action: "explode" }, own)).json.error.param).toBe("action");
       expect(await keyed.post(CONTROL, end, own)).toMatchObject({ status: 200, json: { ...end, success: true } });
       // A second time is no mistake.
       expect((await keyed.post(CONTROL, end, own)).status).toBe(200);

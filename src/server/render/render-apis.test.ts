@@ -33,6 +33,8 @@ const newChat = (hasTools: boolean): Renderer =>
     hasTools,
     callId: (_, index) => callId(index),
     tokenBytes: (id) => TOKENIZER.tokenBytes(id),
+    include: new Set<never>(),
+    prompt: { ids: [1, 2], prompt: "Hi" },
   });
 
 function newResponse(hasTools: boolean): ResponsesRenderer {

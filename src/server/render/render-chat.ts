@@ -4,7 +4,9 @@
 // probabilities go out with the next delta of their choice.
 
 import type { FinishDetail, FinishReason, TokenAlternative, TokenLogprobs, Usage } from "../../api/events.ts";
+import type { EncodedChat } from "../../tokenizer/chat.ts";
 import { errorBody } from "../errors.ts";
+import { type Detail, detailOf } from "./details.ts";
 import { detailField, type Frame, type Renderer, type ReplyHeader, type TokenBytes, usageBody } from "./renderer.ts";
 import { type InvalidCall, invalidCallsField, Turn, type TurnEvent, type TurnOptions } from "./turn.ts";
 
@@ -14,6 +16,9 @@ export interface ChatReplyOptions extends Pick<TurnOptions, "hasTools"> {
   readonly includeUsage: boolean;
   readonly callId: (choice: number, index: number) => string;
   readonly tokenBytes: TokenBytes;
+  /** What the stream shows of the answer's making. */
+  readonly include: ReadonlySet<Detail>;
+  readonly prompt: Pick<EncodedChat, "ids" | "prompt">;
 }
 
 interface CallDelta {
@@ -118,7 +123,7 @@ class Choice {
 }
 
 export function chatRenderer(options: ChatReplyOptions): Renderer {
-  const { header, numChoices, includeUsage, hasTools, callId, tokenBytes } = options;
+  const { header, numChoices, includeUsage, hasTools, callId, tokenBytes, include, prompt } = options;
   const choices = Array.from(
     { length: numChoices },
     (_, i) => new Choice(new Turn({ hasTools, callId: (index) => callId(i, index) })),
@@ -138,15 +143,25 @@ export function chatRenderer(options: ChatReplyOptions): Renderer {
       ...(includeUsage ? { usage: usageField } : {}),
     },
   });
+  const detail = (index: number, mimo: object | undefined): Frame[] =>
+    mimo === undefined ? [] : [chunk([{ index, delta: {}, logprobs: null, finish_reason: null, mimo }])];
+  const promptDetail = include.has("prompt")
+    ? { prompt: { text: prompt.prompt, tokens: prompt.ids.length } }
+    : undefined;
   return {
-    begin: () =>
-      choices.map((_, index) => chunk([{ index, delta: { role: "assistant" }, logprobs: null, finish_reason: null }])),
+    begin: () => [
+      ...choices.map((_, index) =>
+        chunk([{ index, delta: { role: "assistant" }, logprobs: null, finish_reason: null }]),
+      ),
+      ...detail(0, promptDetail),
+    ],
     push: (index, event) => {
       const choice = choices[index]!;
-      return choice.turn.push(event).flatMap((turnEvent) => {
+      const changes = choice.turn.push(event).flatMap((turnEvent) => {
         const change = choice.apply(turnEvent, tokenBytes);
         return change === undefined ? [] : [chunk([{ index, ...change, logprobs: choice.takeLogprobs() }])];
       });
+      return [...detail(index, detailOf(event, include)), ...changes];
     },
     end: () => [...(includeUsage ? [chunk([], usage())] : []), { data: "[DONE]" }],
     fail: (error) => [{ data: errorBody(error) }],

@@ -31,6 +31,8 @@ function newChat(options: Partial<ChatReplyOptions> = {}): Renderer {
     includeUsage: true,
     callId,
     tokenBytes,
+    include: new Set(),
+    prompt: { ids: [1, 2], prompt: "Hi" },
     ...options,
   });
 }

@@ -16,10 +16,13 @@ export interface PromptEvent {
 
 export type PromptLogprob = TokenLogprobs | { readonly token: number; readonly text: string; readonly logprob: null };
 
-export type ServerEvent = GenerationEvent | PromptEvent;
+/** `done` knows how long the first output took, the wait for its turn included. */
+export type ServerEvent = (GenerationEvent & { readonly firstOutputMs?: number | undefined }) | PromptEvent;
 
 /** A frame of server-sent events; `data` is text as it stands, or a value to be sent as JSON. */
 export interface Frame {
+  /** By which a reader says how far it came. */
+  readonly id?: number;
   readonly event?: string;
   readonly data: string | object;
 }

@@ -90,6 +90,8 @@ export class Turn {
         return [{ type: "done", finishReason, finishDetail, stopString, usage, invalidCalls: this.#invalidCalls }];
       }
       case "progress":
+      case "step":
+      case "routing":
       case "prompt":
         return [];
       default:

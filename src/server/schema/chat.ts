@@ -8,6 +8,7 @@ import { checkTools, type ToolDefinition } from "../../tokenizer/chat-request.ts
 import type { BodySchema } from "../body.ts";
 import { inFieldNames, notSupported } from "../errors.ts";
 import { LIMITS } from "../options.ts";
+import { DETAILS } from "../render/details.ts";
 import {
   checkSchemaSize,
   otherFormats,
@@ -42,6 +43,8 @@ const CHAT_FIELDS = {
   logprobs: flag,
   top_logprobs: count(0, LIMITS.topLogprobs),
   parallel_tool_calls: flag,
+  background: flag,
+  include: optional(z.array(z.enum(DETAILS))),
   modalities: optional(z.array(z.string())),
   prediction: anything,
   verbosity: anything,
@@ -62,8 +65,8 @@ export const CHAT: BodySchema<typeof CHAT_FIELDS> = {
   },
 };
 
-/** As llama.cpp has it. */
-const CONTROL_FIELDS = { id: z.string(), action: z.enum(["reasoning_end"]), model: text } as const;
+/** `reasoning_end` is as llama.cpp has it. */
+const CONTROL_FIELDS = { id: z.string(), action: z.enum(["reasoning_end", "stop"]), model: text } as const;
 export const CONTROL: BodySchema<typeof CONTROL_FIELDS> = { schema: z.object(CONTROL_FIELDS) };
 
 export type ChatBody = z.output<typeof CHAT.schema>;
