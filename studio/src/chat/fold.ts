@@ -4,7 +4,7 @@ import type { AnswerFrame, CallDelta } from "../api/answers.ts";
 import type { Answer, Message, ToolCall } from "../store/database.ts";
 
 export interface AnsweredMessage extends Message {
-  answer: Answer;
+  readonly answer: Answer;
 }
 
 /** An answer of which nothing has come yet. */

@@ -10,7 +10,7 @@ export type Messages = ReadonlyMap<string, Message>;
 export function pathTo(messages: Messages, leafId: string | undefined): readonly Message[] {
   const path: Message[] = [];
   const seen = new Set<string>();
-  for (let id = leafId; id !== undefined && !seen.has(id); ) {
+  for (let id = leafId; id !== undefined && !seen.has(id);) {
     const message = messages.get(id);
     if (message === undefined) break;
     seen.add(id);

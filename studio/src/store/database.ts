@@ -4,20 +4,20 @@
 // conversation remembers the leaf that was shown last. Where a browser refuses IndexedDB, `storageProblem` says so, and
 // the chat goes on in memory.
 
-import Dexie, { type EntityTable } from "dexie";
+import Dexie, { type Table } from "dexie";
 
 export interface Conversation {
   readonly id: string;
-  title: string;
+  readonly title: string;
   /** Whether the title was given by the reader; otherwise it is made of the first message. */
-  isNamed: boolean;
-  createdAt: number;
-  updatedAt: number;
-  isPinned: boolean;
-  folderId: string | undefined;
+  readonly isNamed: boolean;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly isPinned: boolean;
+  readonly folderId: string | undefined;
   /** The last message of the branch that is shown. */
-  leafId: string | undefined;
-  settings: ChatSettings;
+  readonly leafId: string | undefined;
+  readonly settings: ChatSettings;
 }
 
 /** What a request is made with; a field that is left out is the server's own. */
@@ -45,12 +45,12 @@ export interface Message {
   readonly parentId: string | undefined;
   readonly role: "user" | "assistant" | "tool";
   readonly createdAt: number;
-  content: string;
-  attachments?: readonly Attachment[];
+  readonly content: string;
+  readonly attachments?: readonly Attachment[];
   /** Of an answer. */
-  answer?: Answer;
+  readonly answer?: Answer;
   /** Of a tool's result. */
-  callId?: string;
+  readonly callId?: string;
 }
 
 export interface Attachment {
@@ -100,30 +100,30 @@ export interface Usage {
 
 export interface Folder {
   readonly id: string;
-  name: string;
-  createdAt: number;
+  readonly name: string;
+  readonly createdAt: number;
 }
 
 export interface Preset {
   readonly id: string;
-  name: string;
-  settings: ChatSettings;
+  readonly name: string;
+  readonly settings: ChatSettings;
 }
 
 /** A function that the reader has described, and whose results the reader types. */
 export interface OwnTool {
   readonly name: string;
-  description: string;
+  readonly description: string;
   /** JSON Schema. */
-  parameters: object;
+  readonly parameters: object;
 }
 
 class StudioDatabase extends Dexie {
-  conversations!: EntityTable<Conversation, "id">;
-  messages!: EntityTable<Message, "id">;
-  folders!: EntityTable<Folder, "id">;
-  presets!: EntityTable<Preset, "id">;
-  tools!: EntityTable<OwnTool, "name">;
+  conversations!: Table<Conversation, string>;
+  messages!: Table<Message, string>;
+  folders!: Table<Folder, string>;
+  presets!: Table<Preset, string>;
+  tools!: Table<OwnTool, string>;
 
   constructor() {
     super("mimo-studio");

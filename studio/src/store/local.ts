@@ -4,7 +4,7 @@
 
 const memory = new Map<string, string>();
 
-export type SettingName = "language" | "theme" | "api-key" | "chat-options" | "sidebar";
+export type SettingName = "language" | "theme" | "api-key" | "chat-settings" | "auto-tools" | "closed-folders";
 
 export function readSetting(name: SettingName): string | undefined {
   try {
