@@ -64,6 +64,10 @@ export async function constraintOf(
   if (!mustCall && format === undefined && callSource === undefined && maxCalls === Infinity) return undefined;
 
   const { tokenizer, prompt, endTokens, compiler } = context;
+  if (prompt.continues && format !== undefined)
+    throw new MimoError("invalid_argument", "responseFormat holds for a whole answer, not for what continues one.", {
+      param: "responseFormat",
+    });
   const markers = markersOf(tokenizer);
   if (callSource !== undefined && (markers.callStart === undefined || markers.callEnd === undefined)) {
     throw new MimoError(
@@ -79,7 +83,7 @@ export async function constraintOf(
     mustCall || format === undefined ? undefined : compiler.compile(format),
     callSource && compiler.compile(callSource),
   ]);
-  const mayThink = markers.thinkStart !== undefined && prompt.ids.at(-1) !== markers.thinkEnd;
+  const mayThink = !prompt.continues && markers.thinkStart !== undefined && prompt.ids.at(-1) !== markers.thinkEnd;
   return {
     vocabulary,
     markers,

@@ -140,13 +140,14 @@ export class Mimo implements AsyncDisposable {
   /** The next turn of a conversation, in the checkpoint's own chat format. Throws `invalid_argument`, `template_failed`, `context_length_exceeded`, `aborted`. */
   async *chat(options: ChatOptions): AsyncGenerator<GenerationEvent> {
     refuseUnknownKeys(options, CHAT_KEYS);
-    const { messages, thinking, ...rest } = options;
-    yield* this.answer(this.encodeChat({ messages, tools: rest.tools, thinking }), rest);
+    const { messages, thinking, continueFinalMessage, ...rest } = options;
+    yield* this.answer(this.encodeChat({ messages, tools: rest.tools, thinking, continueFinalMessage }), rest);
   }
 
   /** A conversation as the prompt that `chat` gives to the model. Throws `invalid_argument`, `template_failed`. */
-  encodeChat({ messages, tools, thinking }: Pick<ChatOptions, "messages" | "tools" | "thinking">): EncodedChat {
-    return encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking });
+  encodeChat(chat: Pick<ChatOptions, "messages" | "tools" | "thinking" | "continueFinalMessage">): EncodedChat {
+    const { messages, tools, thinking, continueFinalMessage } = chat;
+    return encodeChat(this.tokenizer, { messages, tools, enableThinking: thinking, continueFinalMessage });
   }
 
   /**

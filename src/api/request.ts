@@ -82,6 +82,8 @@ export interface ChatOptions extends AnswerOptions {
   readonly messages: readonly ChatMessage[];
   /** Default: what the checkpoint's template says (off for V2-Flash). */
   readonly thinking?: boolean | undefined;
+  /** Go on with the last message, which is the assistant's: the answer is what follows it. Default false. */
+  readonly continueFinalMessage?: boolean | undefined;
 }
 
 export interface CompleteOptions extends GenerationOptions {
@@ -126,7 +128,7 @@ export const ANSWER_KEYS: readonly string[] = [
   "parallelToolCalls",
   "responseFormat",
 ];
-export const CHAT_KEYS: readonly string[] = [...ANSWER_KEYS, "messages", "thinking"];
+export const CHAT_KEYS: readonly string[] = [...ANSWER_KEYS, "messages", "thinking", "continueFinalMessage"];
 export const COMPLETE_KEYS: readonly string[] = [...COMMON_KEYS, "prompt"];
 
 /** Limits that keep one request from being another's problem. */

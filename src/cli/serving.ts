@@ -70,6 +70,7 @@ function serverOptions({ environment }: Cli, path: string, settings: ServeSettin
     host: settings.host,
     port: settings.port,
     keyFile: hasKeys ? keyFile : undefined,
+    keyStore: keyFile,
     modelNames: settings.servedModelName ?? [basename(path).replace(/\.gguf$/, "")],
     allowedHosts: settings.allowedHost.map((name) => name.toLowerCase()),
     allowedOrigins: settings.allowedOrigin,
@@ -85,6 +86,7 @@ function serverOptions({ environment }: Cli, path: string, settings: ServeSettin
     maxRepetition: settings.maxRepetition,
     systemPrompt: settings.systemPrompt,
     studioFolder: studioFolder(),
+    runsFolder: settings.runs,
     strictFields: settings.strictFields,
     version: packageVersion(),
   };

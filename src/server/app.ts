@@ -19,12 +19,14 @@ import {
 } from "./guard.ts";
 import type { StoredKey } from "./keys.ts";
 import type { RequestRecord, Route, ServerContext, ServerRequest } from "./route.ts";
+import { adminRoutes } from "./routes/admin.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { completionsRoutes } from "./routes/completions.ts";
 import { messagesRoutes } from "./routes/messages.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { operationRoutes } from "./routes/operation.ts";
 import { responsesRoutes } from "./routes/responses.ts";
+import { runsRoutes } from "./routes/runs.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 import { usageRoutes } from "./routes/usage.ts";
 import { studioFile } from "./studio.ts";
@@ -33,7 +35,7 @@ export interface AppEnvironment {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
 }
 
-const INFERENCE_ROUTES = [
+const OTHER_ROUTES = [
   ...chatRoutes,
   ...completionsRoutes,
   ...responsesRoutes,
@@ -41,8 +43,10 @@ const INFERENCE_ROUTES = [
   ...modelRoutes,
   ...tokenRoutes,
   ...usageRoutes,
+  ...adminRoutes,
+  ...runsRoutes,
 ];
-const ROUTES: readonly Route[] = [...INFERENCE_ROUTES, ...operationRoutes(INFERENCE_ROUTES)];
+const ROUTES: readonly Route[] = [...OTHER_ROUTES, ...operationRoutes(OTHER_ROUTES)];
 
 export function createApp(server: ServerContext): Hono<AppEnvironment> {
   const app = new Hono<AppEnvironment>({ getPath: ({ url }) => canonicalPath(url) });
@@ -120,7 +124,11 @@ function limitHeaders({ server, key }: Pick<ServerRequest, "server" | "key">): R
 }
 
 /** Ends what a request started when its connection closes, and writes the one line of its life. */
-function watchConnection({ server, abort, record, log }: ServerRequest, outgoing: ServerResponse, route: Route): void {
+function watchConnection(
+  { server, id, abort, record, log }: ServerRequest,
+  outgoing: ServerResponse,
+  route: Route,
+): void {
   const close = (): void => {
     const { background } = record;
     const isComplete = outgoing.writableFinished || background !== undefined;
@@ -135,7 +143,12 @@ function watchConnection({ server, abort, record, log }: ServerRequest, outgoing
     const line = { method: route.method, route: route.path, status, ...describeRecord(record) };
     // Probes come every second, and say nothing as long as all is well.
     if (route.scope === undefined && status < 400) log.debug(line, "request");
-    else log.info(line, "request");
+    else {
+      log.info(line, "request");
+      // Whoever watches the server is not what they watch.
+      if (route.scope === "inference" || status >= 400)
+        server.requests.push([{ data: { time: new Date().toISOString(), id, ...line } }]);
+    }
   };
   outgoing.once("close", close);
 }

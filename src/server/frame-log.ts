@@ -22,6 +22,12 @@ export class FrameLog {
   #nextId = 0;
   #size = 0;
   #isEnded = false;
+  readonly #maxFrames: number;
+
+  /** With more frames than `maxFrames`, the first ones are dropped. */
+  constructor(maxFrames = Infinity) {
+    this.#maxFrames = maxFrames;
+  }
 
   get isEnded(): boolean {
     return this.#isEnded;
@@ -43,6 +49,7 @@ export class FrameLog {
       this.#frames.push({ id: this.#nextId++, ...(event === undefined ? {} : { event }), data: text });
       this.#size += FRAME_WEIGHT + text.length;
     }
+    while (this.#frames.length > this.#maxFrames) this.drop();
     this.#wake();
   }
 

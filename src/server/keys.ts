@@ -9,9 +9,12 @@ import { z } from "zod";
 import { MimoError } from "../util/errors.ts";
 import { readStored, writeStored } from "./stored-file.ts";
 
-/** `inference`: models, prompts and answers. `metrics`: what the server measures. `admin`: both, and everybody's usage. */
+/** `inference`: models, prompts and answers. `metrics`: what the server measures. `admin`: all that there is. */
 export const SCOPES = ["inference", "metrics", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** What a client needs; `admin` is for whoever looks after the server. */
+export const DEFAULT_SCOPES: readonly Scope[] = ["inference", "metrics"];
 
 /** What one key may have, where it is not what the server gives to every key. */
 export interface KeyLimits {

@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly modelNames: readonly string[];
   /** File of hashed API keys; undefined asks for none. */
   readonly keyFile: string | undefined;
+  /** Where keys are made over HTTP while none are asked for; undefined: nowhere. */
+  readonly keyStore: string | undefined;
   /** Sequences that run at once; choices beyond wait. */
   readonly maxRunning: number;
   /** Sequences that may wait; more are refused with 429. */
@@ -59,6 +61,8 @@ export interface ServerOptions {
   readonly systemPrompt: PromptLanguage | undefined;
   /** Folder of the built studio; undefined where there is none. */
   readonly studioFolder: string | undefined;
+  /** Folder of runs of training; undefined shows none. */
+  readonly runsFolder: string | undefined;
   /** Refuse fields that are not known instead of ignoring them. */
   readonly strictFields: boolean;
   readonly version: string;
@@ -70,6 +74,7 @@ export const DEFAULT_SERVER_OPTIONS = {
   allowedHosts: [],
   allowedOrigins: [],
   keyFile: undefined,
+  keyStore: undefined,
   maxRunning: 8,
   maxQueue: 256,
   maxQueueMs: 60_000,
@@ -90,6 +95,7 @@ export const DEFAULT_SERVER_OPTIONS = {
   maxRepetition: DEFAULT_MAX_REPETITION,
   systemPrompt: undefined,
   studioFolder: undefined,
+  runsFolder: undefined,
   strictFields: false,
 } as const satisfies Partial<ServerOptions>;
 
@@ -107,6 +113,7 @@ export const LIMITS = {
   tools: 512,
   schemaBytes: 262_144,
   schemaDepth: 32,
+  loggedRequests: 1000,
 } as const;
 
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);

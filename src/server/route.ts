@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { Mimo } from "../api/mimo.ts";
 import type { Admission } from "./admission.ts";
 import type { ErrorDialect } from "./errors.ts";
+import type { FrameLog } from "./frame-log.ts";
 import type { KeyRing, Scope, StoredKey } from "./keys.ts";
 import type { Memory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
@@ -23,6 +24,8 @@ export interface ServerContext {
   readonly memory: Memory;
   readonly ledger: Ledger;
   readonly log: Logger;
+  /** The last lines of requests in the log, as values. */
+  readonly requests: FrameLog;
   /** Seconds since 1970. */
   readonly startedAt: number;
   /** Undefined where no keys are asked for. */
@@ -60,6 +63,11 @@ export interface ServerRequest {
   readonly abort: AbortController;
   readonly record: RequestRecord;
   readonly log: Logger;
+}
+
+/** What stands behind the path. */
+export function queryOf({ incoming }: ServerRequest): URLSearchParams {
+  return new URL(incoming.url ?? "", "http://localhost").searchParams;
 }
 
 export interface Route {

@@ -11,6 +11,7 @@ import { ERROR_TABLE, type ErrorCode, MimoError } from "../util/errors.ts";
 import { Admission } from "./admission.ts";
 import { createApp } from "./app.ts";
 import { errorBody } from "./errors.ts";
+import { FrameLog } from "./frame-log.ts";
 import { KeyRing } from "./keys.ts";
 import { Memory } from "./memory.ts";
 import { Metrics } from "./metrics.ts";
@@ -48,7 +49,8 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
   const startedAt = Math.floor(Date.now() / 1000);
   const memory = new Memory(options);
   const ledger = new Ledger({ path: options.usageFile, flushMs: options.usageFlushMs, log });
-  const app = createApp({ options, admission, metrics, memory, ledger, log, keys, model, startedAt });
+  const requests = new FrameLog(LIMITS.loggedRequests);
+  const app = createApp({ options, admission, metrics, memory, ledger, log, requests, keys, model, startedAt });
   const http = createHttpServer(options, app.fetch.bind(app));
   try {
     await listen(http, options);
@@ -61,6 +63,8 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
     serve: (loaded) => (mimo = loaded),
     stop: async () => {
       isStopping = true;
+      // Its readers would stay for ever.
+      requests.end();
       admission.refuseWaiting(new MimoError("loading", "The server is stopping."));
       await close(http, options.drainMs);
       // Nobody can read them any more.

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createByteTokenizer } from "./byte-tokenizer.ts";
 import type { ChatMessage, ToolDefinition } from "./chat-request.ts";
-import { encodeChat, type ChatRequest } from "./chat.ts";
+import { encodeChat, type ChatRequest, type EncodedChat } from "./chat.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 const files = createByteTokenizer({ vocabSize: 300 });
@@ -208,7 +208,43 @@ describe("encodeChat", () => {
     expect(encodeChat(tokenizer, request, "<think></think>").thinking).toBe(false);
   });
 
+  it("leaves the assistant's last message open where it is to be continued", () => {
+    const asked = [user("<|im_end|>")];
+    const continued = (last: Partial<ChatMessage>, enableThinking = false): EncodedChat =>
+      encodeChat(tokenizer, {
+        messages: [...asked, { role: "assistant", ...last }],
+        continueFinalMessage: true,
+        enableThinking,
+      });
+    const fresh = promptOf({ messages: asked });
+    const thinking = promptOf({ messages: asked, enableThinking: true });
+    expect(continued({ content: "Once<|im_end|> 1" })).toMatchObject({
+      prompt: `${fresh}Once<|im_end|> 1`,
+      thinking: false,
+      continues: true,
+    });
+    expect(continued({ content: "" }).ids).toEqual(encodeChat(tokenizer, { messages: asked }).ids);
+    expect(continued({ content: "So", reasoning_content: "Hm" }, true).prompt).toBe(`${thinking}<think>Hm</think>So`);
+    expect(continued({ reasoning_content: "Hm" }, true)).toMatchObject({
+      prompt: `${thinking}<think>Hm`,
+      thinking: true,
+    });
+    // Whatever else a template writes around.
+    const template = "{% for m in messages %}[{{ m.content }}]1<|im_end|>1{% endfor %}";
+    const request = { messages: [...asked, { role: "assistant", content: "a" } as const], continueFinalMessage: true };
+    expect(encodeChat(tokenizer, request, template).prompt).toBe("[<|im_end|>]1<|im_end|>1[a]1");
+    expect(() => encodeChat(tokenizer, request, "{{ messages[0].content }}")).toThrow("none can be continued");
+  });
+
   it.each<[unknown, string]>([
+    [{ messages: [user("a")], continueFinalMessage: true }, "messages[0]"],
+    [
+      {
+        messages: [{ role: "assistant", tool_calls: [{ function: { name: "f", arguments: {} } }] }],
+        continueFinalMessage: true,
+      },
+      "messages[0]",
+    ],
     [{ messages: [] }, "messages"],
     [{ messages: [{}] }, "messages[0].role"],
     [{ messages: [{ role: "root", content: "x" }] }, "messages[0].role"],

@@ -8,7 +8,13 @@
 // Refuses to know the engine and HTTP.
 
 import { MimoError } from "../util/errors.ts";
-import { checkMessages, checkTools, type ChatMessage, type ToolDefinition } from "./chat-request.ts";
+import {
+  checkMessages,
+  type CheckedMessage,
+  checkTools,
+  type ChatMessage,
+  type ToolDefinition,
+} from "./chat-request.ts";
 import { type ParsedTemplate, parseChatTemplate, renderChat, type TemplateLimits } from "./chat-template.ts";
 import { MIMO_CHAT_TEMPLATE } from "./mimo-template.ts";
 import { templateFailed } from "./template-interpreter.ts";
@@ -19,6 +25,8 @@ export interface ChatRequest {
   readonly tools?: readonly ToolDefinition[] | undefined;
   /** End with the opening of an assistant's turn. On by default. */
   readonly addGenerationPrompt?: boolean | undefined;
+  /** Leave the last message, which is the assistant's, without its end: the answer goes on with it. Off by default. */
+  readonly continueFinalMessage?: boolean | undefined;
   /** Left undefined, the template's own default holds. */
   readonly enableThinking?: boolean | undefined;
   /** Further variables for the template. */
@@ -33,6 +41,8 @@ export interface EncodedChat {
   readonly prompt: string;
   /** Whether the prompt ends inside an open thinking block, so that the answer begins as reasoning. */
   readonly thinking: boolean;
+  /** Whether the answer goes on with one that was begun. */
+  readonly continues: boolean;
 }
 
 /**
@@ -48,10 +58,37 @@ export function encodeChat(
   const messages = checkMessages(request.messages);
   const tools = checkTools(request.tools);
   const mark = findUnusedCharacter([messages, tools, request.variables], template);
-  const addGenerationPrompt = request.addGenerationPrompt ?? true;
+  const continues = request.continueFinalMessage ?? false;
+  if (continues) checkContinued(messages);
+  const addGenerationPrompt = !continues && (request.addGenerationPrompt ?? true);
   const parsed = parseMarked(tokenizer, template, mark, limits);
   const rendered = renderChat(parsed, { ...request, messages, tools, addGenerationPrompt });
-  return decodeMarks(tokenizer, rendered, mark);
+  const prompt = continues ? withoutEnd(tokenizer, rendered, mark, messages.at(-1)!) : rendered;
+  return { ...decodeMarks(tokenizer, prompt, mark), continues };
+}
+
+function checkContinued(messages: readonly CheckedMessage[]): void {
+  const { role, tool_calls: calls = [] } = messages.at(-1)!;
+  if (role === "assistant" && calls.length === 0) return;
+  const param = `messages[${messages.length - 1}]`;
+  throw new MimoError("invalid_argument", `${param} must be the assistant's, without calls, to be continued.`, {
+    param,
+  });
+}
+
+/** A rendered chat up to the end of its last turn; of a turn that has only thoughts, up to their end. */
+function withoutEnd(tokenizer: Tokenizer, rendered: string, mark: string, last: CheckedMessage): string {
+  const onlyThinks = last.content === "" && (last.reasoning_content ?? "") !== "";
+  const ends = onlyThinks
+    ? [tokenizer.addedTokenId("</think>")]
+    : [tokenizer.addedTokenId("<|im_end|>"), ...tokenizer.eosIds];
+  const end = [...rendered.matchAll(markPattern(mark))].findLast(([, id]) => ends.includes(Number(id)));
+  if (end !== undefined) return rendered.slice(0, end.index);
+  throw templateFailed("ends no turn of the assistant with a special token, so none can be continued");
+}
+
+function markPattern(mark: string): RegExp {
+  return new RegExp(`${mark}(\\d+)${mark}`, "g");
 }
 
 interface MarkedTemplate {
@@ -82,11 +119,11 @@ function parseMarked(
   return parsed;
 }
 
-function decodeMarks(tokenizer: Tokenizer, rendered: string, mark: string): EncodedChat {
+function decodeMarks(tokenizer: Tokenizer, rendered: string, mark: string): Omit<EncodedChat, "continues"> {
   const ids: number[] = [];
   let prompt = "";
   // Split by a pattern with one group: plain text at even places, ids at odd ones.
-  for (const [i, part] of rendered.split(new RegExp(`${mark}(\\d+)${mark}`)).entries()) {
+  for (const [i, part] of rendered.split(markPattern(mark)).entries()) {
     if (i % 2 === 1) {
       const id = Number(part);
       const token = tokenizer.idToToken(id);

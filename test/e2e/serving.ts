@@ -206,9 +206,15 @@ export function scriptedModel(
     hasTokenizer: true,
     failure: undefined,
     samplingDefaults: {},
-    info: { contextLength: 4096, numMtpHeads: 0, backend: "script", config: { vocabSize: 300, layers: [] } },
-    encodeChat: ({ messages, tools, thinking }: Parameters<Mimo["encodeChat"]>[0]): EncodedChat =>
-      encodeChat(TOKENIZER, { messages, tools, enableThinking: thinking }),
+    info: {
+      contextLength: 4096,
+      numMtpHeads: 0,
+      backend: "script",
+      config: { vocabSize: 300, layers: [], experts: {}, attention: { sliding: {} } },
+      cacheSizes: {},
+    },
+    encodeChat: ({ thinking, ...chat }: Parameters<Mimo["encodeChat"]>[0]): EncodedChat =>
+      encodeChat(TOKENIZER, { ...chat, enableThinking: thinking }),
     prepare,
     answer: (_: EncodedChat, options: AnswerOptions = {}) => answer(options),
     complete: answer,

@@ -2,7 +2,7 @@
 // holds its hash.
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import { createKey, readKeys, revokeKey, type Scope, SCOPES } from "../../server/keys.ts";
+import { createKey, DEFAULT_SCOPES, readKeys, revokeKey, type Scope, SCOPES } from "../../server/keys.ts";
 import { readUsage } from "../../server/usage/ledger.ts";
 import { addAmounts, type Amounts, amountsBody, NOTHING, selectRows } from "../../server/usage/usage.ts";
 import { MimoError } from "../../util/errors.ts";
@@ -28,9 +28,6 @@ interface UsageFlags {
   readonly json?: boolean;
 }
 
-/** What a client needs; `admin` is for whoever looks after the server. */
-const CLIENT_SCOPES: readonly Scope[] = ["inference", "metrics"];
-
 export function keysCommand(cli: Cli): Command {
   return new Command("keys")
     .description("Make, list and revoke the API keys that `mimo serve` asks for.")
@@ -40,7 +37,7 @@ export function keysCommand(cli: Cli): Command {
         .addOption(
           new Option("--scope <scope...>", "what it allows; admin: everything, and everybody's usage")
             .choices(SCOPES)
-            .default(CLIENT_SCOPES, CLIENT_SCOPES.join(" and ")),
+            .default(DEFAULT_SCOPES, DEFAULT_SCOPES.join(" and ")),
         )
         .option("--max-requests <n>", "requests at once; default: what the server gives to every key", parseInteger)
         .option("--queue-share <share>", "share of the queue, 0 to 1; default: likewise", parseNumber)
@@ -101,7 +98,7 @@ async function filesOf(
 
 async function create(cli: Cli, name: string, flags: KeysFlags): Promise<void> {
   const { output, messages } = cli;
-  const { scope = CLIENT_SCOPES, maxRequests, queueShare, json } = flags;
+  const { scope = DEFAULT_SCOPES, maxRequests, queueShare, json } = flags;
   if (maxRequests !== undefined && maxRequests < 1)
     throw new MimoError("invalid_argument", `--max-requests must be at least 1, found ${maxRequests}.`);
   if (queueShare !== undefined && !(queueShare >= 0 && queueShare <= 1))

@@ -6,7 +6,7 @@ import { callNames, encodeConversation, ownerOf, prepareAnswer, turnOf } from ".
 import { invalid } from "../errors.ts";
 import { checkPromptLength, replyHeader } from "../model.ts";
 import { chatRenderer } from "../render/render-chat.ts";
-import type { Route, ServerRequest } from "../route.ts";
+import { queryOf, type Route, type ServerRequest } from "../route.ts";
 import { sseResponse } from "../sse.ts";
 import { CHAT, type ChatBody, chatPrompt, CONTROL, refusePromises } from "../schema/chat.ts";
 import { generationOptions } from "../schema/fields.ts";
@@ -57,9 +57,8 @@ function unknownAnswer(id: string, which: string): MimoError {
 }
 
 /** The last frame that the reader has; -1 where it has none. A browser that comes back says so in the header. */
-function lastFrame({ incoming }: ServerRequest): number {
-  const { searchParams } = new URL(incoming.url ?? "", "http://localhost");
-  const text = incoming.headers["last-event-id"] ?? searchParams.get("starting_after") ?? "-1";
+function lastFrame(request: ServerRequest): number {
+  const text = request.incoming.headers["last-event-id"] ?? queryOf(request).get("starting_after") ?? "-1";
   if (typeof text === "string" && /^(?:-1|\d{1,15})$/.test(text)) return Number(text);
   throw invalid("starting_after", "must be the number of a frame.");
 }

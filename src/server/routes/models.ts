@@ -1,7 +1,9 @@
 // GET /models and /models/{id}: the one model, under each of its names.
 
-import type { Route, ServerRequest } from "../route.ts";
+import type { Mimo } from "../../api/mimo.ts";
+import { SAMPLING_PRESETS } from "../../tokenizer/system-prompt.ts";
 import { modelName } from "../model.ts";
+import type { Route, ServerRequest } from "../route.ts";
 
 export const modelRoutes: readonly Route[] = [
   {
@@ -22,7 +24,8 @@ export const modelRoutes: readonly Route[] = [
 ];
 
 function describe({ server }: ServerRequest, id: string): object {
-  const { config, contextLength, numMtpHeads, backend } = server.model().info;
+  const mimo = server.model();
+  const { config, contextLength, numMtpHeads, backend } = mimo.info;
   return {
     id,
     object: "model",
@@ -37,6 +40,35 @@ function describe({ server }: ServerRequest, id: string): object {
       n_ctx_train: config.contextLength,
       n_mtp_heads: numMtpHeads,
       backend,
+    },
+    mimo: architectureOf(mimo),
+  };
+}
+
+/** What a look inside the model is drawn from. */
+function architectureOf({ info, samplingDefaults }: Mimo): object {
+  const { config, contextLength, numMtpHeads, cacheSizes, packing } = info;
+  const { layers, experts, attention } = config;
+  const { temperature = SAMPLING_PRESETS.general.temperature, topP = SAMPLING_PRESETS.general.topP } = samplingDefaults;
+  return {
+    context_length: contextLength,
+    hidden_size: config.hiddenSize,
+    layers: layers.map(({ attention: kind, feedForward }) => ({ attention: kind, feed_forward: feedForward })),
+    sliding_window: attention.sliding.window,
+    experts: { total: experts.numExperts, per_token: experts.numExpertsPerToken },
+    mtp_heads: numMtpHeads,
+    packing,
+    kv: { global_bytes_per_token: cacheSizes.bytesPerToken, sliding_bytes_per_sequence: cacheSizes.bytesPerSequence },
+    sampling: {
+      temperature,
+      top_p: topP,
+      top_k: samplingDefaults.topK ?? 0,
+      min_p: samplingDefaults.minP ?? 0,
+      repetition_penalty: samplingDefaults.repetitionPenalty ?? 1,
+    },
+    sampling_with_tools: {
+      temperature: samplingDefaults.temperature ?? SAMPLING_PRESETS.agent.temperature,
+      top_p: topP,
     },
   };
 }

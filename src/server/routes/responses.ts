@@ -10,7 +10,7 @@ import type { StoredResponse } from "../memory.ts";
 import { checkPromptLength, freshId, replyHeader } from "../model.ts";
 import type { Renderer } from "../render/renderer.ts";
 import { type ResponsesRenderer, responsesRenderer } from "../render/render-responses.ts";
-import type { Route, ServerRequest } from "../route.ts";
+import { queryOf, type Route, type ServerRequest } from "../route.ts";
 import { generationOptions } from "../schema/fields.ts";
 import {
   type InputItem,
@@ -228,10 +228,6 @@ function findStored(request: ServerRequest, id: string): StoredResponse {
 function unknownResponse(id: string): MimoError {
   const name = JSON.stringify(id.slice(0, 64));
   return new MimoError("not_found", `There is no response ${name}; only those with store: true are kept, for a while.`);
-}
-
-function queryOf({ incoming }: ServerRequest): URLSearchParams {
-  return new URL(incoming.url ?? "", "http://localhost").searchParams;
 }
 
 function pageOf(items: readonly { readonly id: string }[], query: URLSearchParams): object {

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { invalid } from "../errors.ts";
-import type { Route, ServerRequest } from "../route.ts";
+import { queryOf, type Route, type ServerRequest } from "../route.ts";
 import { addAmounts, type Amounts, amountsBody, NOTHING, selectRows, type UsageFilter } from "../usage/usage.ts";
 
 const DAY = z.iso.date();
@@ -32,10 +32,11 @@ export const usageRoutes: readonly Route[] = [
   },
 ];
 
-function filterOf({ incoming, key, server }: ServerRequest): UsageFilter {
-  const { searchParams } = new URL(incoming.url ?? "/", "http://localhost");
+function filterOf(request: ServerRequest): UsageFilter {
+  const { key, server } = request;
+  const query = queryOf(request);
   const day = (name: string): string | undefined => {
-    const text = searchParams.get(name) ?? undefined;
+    const text = query.get(name) ?? undefined;
     if (text === undefined || DAY.safeParse(text).success) return text;
     throw invalid(name, "expected a day such as 2026-01-31.");
   };
@@ -44,6 +45,6 @@ function filterOf({ incoming, key, server }: ServerRequest): UsageFilter {
   return {
     from: day("from"),
     to: day("to"),
-    key: seesAll ? (searchParams.get("key") ?? undefined) : (key?.name ?? null),
+    key: seesAll ? (query.get("key") ?? undefined) : (key?.name ?? null),
   };
 }

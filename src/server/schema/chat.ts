@@ -33,8 +33,8 @@ const MESSAGE_FIELDS = {
   response_format: RESPONSE_FORMAT,
 } as const;
 
-/** The same, with what is asked of thinking. */
-export const PROMPT_FIELDS = { ...MESSAGE_FIELDS, ...THINKING_FIELDS } as const;
+/** The same, with what is asked of thinking, and whether the last message is to be continued. */
+export const PROMPT_FIELDS = { ...MESSAGE_FIELDS, ...THINKING_FIELDS, continue_final_message: flag } as const;
 
 const CHAT_FIELDS = {
   ...GENERATION_FIELDS,
@@ -44,6 +44,7 @@ const CHAT_FIELDS = {
   top_logprobs: count(0, LIMITS.topLogprobs),
   parallel_tool_calls: flag,
   background: flag,
+  add_generation_prompt: flag,
   include: optional(z.array(z.enum(DETAILS))),
   modalities: optional(z.array(z.string())),
   prediction: anything,
@@ -57,8 +58,6 @@ export const CHAT: BodySchema<typeof CHAT_FIELDS> = {
     web_search_options: { why: "this server does not search the web." },
     functions: { why: "use tools instead." },
     function_call: { why: "use tool_choice instead." },
-    continue_final_message: { why: "an answer cannot be continued; send the conversation.", neutral: [false] },
-    add_generation_prompt: { why: "an answer always begins a turn.", neutral: [true] },
     chat_template: { why: "the checkpoint's own template is used." },
     documents: { why: "put them into the messages." },
     ...otherFormats("use response_format."),
@@ -70,11 +69,14 @@ const CONTROL_FIELDS = { id: z.string(), action: z.enum(["reasoning_end", "stop"
 export const CONTROL: BodySchema<typeof CONTROL_FIELDS> = { schema: z.object(CONTROL_FIELDS) };
 
 export type ChatBody = z.output<typeof CHAT.schema>;
-export type PromptBody = z.output<z.ZodObject<typeof MESSAGE_FIELDS>> & ThinkingBody;
+export type PromptBody = z.output<z.ZodObject<typeof MESSAGE_FIELDS>> &
+  ThinkingBody & { readonly continue_final_message?: boolean | undefined };
 
 /** What `Mimo.encodeChat` takes, what `Mimo.answer` must keep, and what was left out. */
 export interface ChatPrompt {
-  readonly request: Pick<ChatOptions, "messages" | "thinking"> & { readonly tools: readonly ToolDefinition[] };
+  readonly request: Pick<ChatOptions, "messages" | "thinking" | "continueFinalMessage"> & {
+    readonly tools: readonly ToolDefinition[];
+  };
   readonly thinkingBudget: number | undefined;
   readonly demands: Pick<AnswerOptions, "toolChoice" | "responseFormat">;
   readonly mayCall: boolean;
@@ -94,13 +96,18 @@ export function chatPrompt(body: PromptBody): ChatPrompt {
   const messages = body.messages.map(normaliseMessage) as unknown as ChatOptions["messages"];
   const { thinking, thinkingBudget } = thinkingOf(body);
   return {
-    request: { messages, tools, thinking },
+    request: { messages, tools, thinking, continueFinalMessage: continuesFinal(body) },
     thinkingBudget,
     demands: { toolChoice, responseFormat },
     mayCall: tools.length > 0 && toolChoice !== "none",
     warnings: [...warnings, ...(isLoose ? ["The schema is not strict: the answer is any JSON object."] : [])],
     fieldName,
   };
+}
+
+/** As vLLM asks for it, in a field, or as DeepSeek does, in the message. */
+function continuesFinal({ messages, continue_final_message: asked }: PromptBody): boolean {
+  return asked ?? messages.at(-1)?.["prefix"] === true;
 }
 
 function chatField(field: string, places: readonly number[]): string {
@@ -112,9 +119,13 @@ function chatField(field: string, places: readonly number[]): string {
 }
 
 /** Throws `not_supported` for what cannot be promised. */
-export function refusePromises({ modalities }: ChatBody): void {
+export function refusePromises(body: ChatBody): void {
+  const { modalities, add_generation_prompt: begins = true } = body;
   if (modalities?.some((modality) => modality !== "text") === true)
     throw notSupported("modalities", "modalities: the model writes text only.");
+  // Those who continue an answer say so, too.
+  if (!begins && !continuesFinal(body))
+    throw notSupported("add_generation_prompt", "add_generation_prompt: an answer that continues none begins a turn.");
 }
 
 /** Other names for the same: `developer` is OpenAI's newer word for system, `reasoning` another server's for ours. */
