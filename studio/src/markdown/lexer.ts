@@ -33,11 +33,27 @@ const inlineMath: TokenizerExtension = {
     mathToken(INLINE_BRACKETS.exec(source) ?? INLINE_DOLLAR.exec(source), false),
 };
 
+/**
+ * Bold text next to Chinese: CommonMark asks for a space beside `**` where the text in it begins or ends with a
+ * punctuation mark, and Chinese has no spaces.
+ */
+const boldNextToChinese: TokenizerExtension = {
+  name: "strong",
+  level: "inline",
+  start: (source) => source.match(/\*\*/)?.index,
+  tokenizer(source) {
+    const match = /^\*\*(?=[^\s*])([^*\n]*?[^\s*])\*\*(?!\*)/.exec(source);
+    if (match === null) return undefined;
+    const [raw, text = ""] = match;
+    return { type: "strong", raw, text, tokens: this.lexer.inlineTokens(text) };
+  },
+};
+
 function mathToken(match: RegExpExecArray | null, isDisplay: boolean): (Tokens.Generic & MathToken) | undefined {
   if (match === null) return undefined;
   return { type: "math", raw: match[0], text: (match[1] ?? match[2] ?? "").trim(), isDisplay };
 }
 
-export const marked = new Marked({ gfm: true, extensions: [blockMath, inlineMath] } as ConstructorParameters<
+export const marked = new Marked({ gfm: true, extensions: [blockMath, inlineMath, boldNextToChinese] } as ConstructorParameters<
   typeof Marked
 >[0]);

@@ -50,6 +50,8 @@ export class Mirror<T extends object> {
   readonly #listeners = new Set<() => void>();
   #rows: ReadonlyMap<string, T> = new Map();
   #isLoaded = false;
+  /** What was written while the database was being read, or could not be stored; undefined is deleted. */
+  #newer = new Map<string, T | undefined>();
   /** The first reading of the database. */
   readonly loaded: Promise<void>;
 
@@ -88,7 +90,7 @@ export class Mirror<T extends object> {
     const next = new Map(this.#rows);
     for (const row of rows) next.set(this.#keyOf(row), row);
     this.#show(next);
-    this.#write(() => this.#table.bulkPut([...rows]), options);
+    this.#write(new Map(rows.map((row) => [this.#keyOf(row), row])), () => this.#table.bulkPut([...rows]), options);
   }
 
   /** Changes fields of a row; nothing where there is no such row. */
@@ -101,7 +103,7 @@ export class Mirror<T extends object> {
     const next = new Map(this.#rows);
     for (const key of keys) next.delete(key);
     this.#show(next);
-    this.#write(() => this.#table.bulkDelete([...keys]), {});
+    this.#write(new Map(keys.map((key) => [key, undefined])), () => this.#table.bulkDelete([...keys]), {});
   }
 
   readonly reload = (): void => void this.#load();
@@ -109,8 +111,13 @@ export class Mirror<T extends object> {
   async #load(): Promise<void> {
     try {
       const rows = await this.#query();
+      const read = new Map(rows.map((row) => [this.#keyOf(row), row]));
+      for (const [key, row] of this.#newer) {
+        if (row === undefined) read.delete(key);
+        else read.set(key, row);
+      }
       this.#isLoaded = true;
-      this.#show(new Map(rows.map((row) => [this.#keyOf(row), row])));
+      this.#show(read);
     } catch (error) {
       reportProblem(error);
       this.#isLoaded = true;
@@ -123,11 +130,17 @@ export class Mirror<T extends object> {
     for (const listener of this.#listeners) listener();
   }
 
-  #write(write: () => PromiseLike<unknown>, { isQuiet = false }: WriteOptions): void {
+  #write(rows: ReadonlyMap<string, T | undefined>, write: () => PromiseLike<unknown>, options: WriteOptions): void {
     const change: Change = { table: this.name, part: this.part };
-    void Promise.resolve(write()).then(() => {
-      if (!isQuiet) tabs.postMessage(change);
-    }, reportProblem);
+    for (const [key, row] of rows) this.#newer.set(key, row);
+    const written = async (): Promise<void> => {
+      await write();
+      // A reading that began before this has ended by now.
+      await this.loaded;
+      for (const [key, row] of rows) if (this.#newer.get(key) === row) this.#newer.delete(key);
+      if (options.isQuiet !== true) tabs.postMessage(change);
+    };
+    void written().catch(reportProblem);
   }
 }
 
