@@ -62,7 +62,7 @@ export function embeddedModel(): string {
   return join(packageRoot(), "models", "nano");
 }
 
-/** The web studio, where it is built. */
-export function studioFolder(): string {
+/** The web studio that comes with the package, once it is built. */
+export function embeddedStudio(): string {
   return join(packageRoot(), "dist", "studio");
 }

@@ -20,6 +20,7 @@ import { logitsCommand } from "./commands/logits.ts";
 import { planCommand } from "./commands/plan.ts";
 import { plotCommand } from "./commands/plot.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { studioCommand } from "./commands/studio.ts";
 import { trainCommand } from "./commands/train.ts";
 import { packageVersion, readEnvironment } from "./environment.ts";
 import { examples } from "./options.ts";
@@ -43,6 +44,7 @@ function createProgram(cli: Cli): Command {
     chatCommand,
     generateCommand,
     serveCommand,
+    studioCommand,
     keysCommand,
     launchCommand,
     configCommand,
@@ -68,6 +70,7 @@ function createProgram(cli: Cli): Command {
       ["mimo chat", "Talk to the model that comes along."],
       ["mimo chat ~/models/MiMo-V2-Flash-Q4_K_M.gguf", "Talk to a checkpoint: a GGUF file or a Hugging Face folder."],
       ["mimo serve", "Serve the model that comes along on http://127.0.0.1:9001, as OpenAI's API."],
+      ["mimo studio", "Use it in the browser, and look inside."],
       ["mimo inspect ~/models/MiMo-V2-Flash", "What is in a checkpoint, at once, however large it is."],
       ["mimo doctor", "Whether this machine is ready, and what to do where it is not."],
     ),

@@ -7,7 +7,7 @@ import { createLog, type LogStream } from "../server/log.ts";
 import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../server/options.ts";
 import { type RunningServer, startServer } from "../server/server.ts";
 import type { Cli } from "./cli.ts";
-import { defaultKeyFile, defaultUsageFile, embeddedModel, packageVersion, studioFolder } from "./environment.ts";
+import { defaultKeyFile, defaultUsageFile, embeddedModel, embeddedStudio, packageVersion } from "./environment.ts";
 import { loadModel } from "./load-model.ts";
 import type { SettingValues } from "./settings/resolve.ts";
 import type { SERVE_SETTINGS } from "./settings/serve-settings.ts";
@@ -85,7 +85,7 @@ function serverOptions({ environment }: Cli, path: string, settings: ServeSettin
     maxToolCalls: settings.maxToolCalls,
     maxRepetition: settings.maxRepetition,
     systemPrompt: settings.systemPrompt,
-    studioFolder: studioFolder(),
+    studioFolder: settings.studio ?? embeddedStudio(),
     runsFolder: settings.runs,
     strictFields: settings.strictFields,
     version: packageVersion(),

@@ -86,7 +86,12 @@ describe("the log", () => {
     const lines = async (): Promise<any[]> => (await serving.get("/v1/logs")).json.data;
     await eventually(async () => (await lines()).length >= 2, "both are there");
     expect(await lines()).toEqual([
-      expect.objectContaining({ id: "mine-1", route: "/chat/completions", status: 200, completionTokens: expect.any(Number) }),
+      expect.objectContaining({
+        id: "mine-1",
+        route: "/chat/completions",
+        status: 200,
+        completionTokens: expect.any(Number),
+      }),
       expect.objectContaining({ route: "*", status: 404, time: expect.stringMatching(/^\d{4}-/) }),
     ]);
     expect(JSON.stringify(await lines())).not.toMatch(/Hello|An answer/);

@@ -30,7 +30,7 @@ async function halves(): Promise<readonly [begun: string, rest: string, numRest:
   const { tokenizer } = mimo;
   for (let end = 30; end > 5; end--) {
     const begun = tokenizer.decode(tokens.slice(0, end));
-    if (`${tokenizer.encode(begun)}` === `${tokens.slice(0, end)}`)
+    if (JSON.stringify(tokenizer.encode(begun)) === JSON.stringify(tokens.slice(0, end)))
       return [begun, tokenizer.decode(tokens.slice(end)), tokens.length - end];
   }
   throw new Error("No place to cut.");

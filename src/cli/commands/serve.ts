@@ -1,7 +1,10 @@
 // `mimo serve`: a model over HTTP, until Ctrl-C. Listens at once, and says 503 until the model is loaded.
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
 import type { Cli } from "../cli.ts";
+import { embeddedStudio } from "../environment.ts";
 import { watchInterrupt } from "../interrupt.ts";
 import { examples } from "../options.ts";
 import type { ServeSettings } from "../serving.ts";
@@ -31,7 +34,13 @@ export function serveCommand(cli: Cli): Command {
     );
 }
 
-async function serve(cli: Cli, settings: ServeSettings, notes: readonly string[]): Promise<void> {
+/** Serves until Ctrl-C. `onServing` is told where the studio is. */
+export async function serve(
+  cli: Cli,
+  settings: ServeSettings,
+  notes: readonly string[],
+  onServing: (studioUrl: string) => void | Promise<void> = () => {},
+): Promise<void> {
   const { messages } = cli;
   const { style } = messages;
   using interrupt = watchInterrupt();
@@ -42,6 +51,18 @@ async function serve(cli: Cli, settings: ServeSettings, notes: readonly string[]
   await using serving = await startServing(cli, settings, messages.stream, signal);
   const { server, modelNames } = serving;
   messages.line(`Serving ${style.bold(messages.untrusted(modelNames.join(", ")))} at ${server.url}/v1`);
+  const studioUrl = pageAddress(server.url);
+  if (hasStudio(settings)) messages.line(`Studio at ${style.bold(studioUrl)}`);
+  await onServing(studioUrl);
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   messages.line(style.dim("Stopping: requests that run may finish; Ctrl-C again ends them."));
+}
+
+export function hasStudio({ studio = embeddedStudio() }: Pick<ServeSettings, "studio">): boolean {
+  return existsSync(join(studio, "index.html"));
+}
+
+/** A server on all interfaces is at home on loopback. */
+function pageAddress(url: string): string {
+  return `${url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")}/`;
 }

@@ -33,6 +33,7 @@ export const SERVE_SETTINGS = {
       placeholder: "origin",
       preset: DEFAULTS.allowedOrigins,
     }),
+    studio: text("the web studio's files", { placeholder: "folder", presetText: "those that come along" }),
     runs: text("runs of training to show", { placeholder: "folder", preset: "runs" }),
     strictFields: toggle("refuse fields that are not known, instead of ignoring them"),
     logLevel: choice("what goes to standard error", LOG_LEVELS, { placeholder: "level", preset: "info" }),
