@@ -4,7 +4,7 @@
 
 import { request } from "./client.ts";
 import { readEvents } from "./sse.ts";
-import type { Usage } from "../store/database.ts";
+import type { Timings, Usage } from "../store/database.ts";
 
 export interface CallDelta {
   readonly index: number;
@@ -22,7 +22,14 @@ export interface ChunkChoice {
   readonly finish_reason: string | null;
   readonly finish_detail?: string;
   readonly logprobs?: unknown;
-  readonly mimo?: unknown;
+  readonly mimo?: Details;
+}
+
+/** What a stream shows of its making (`include`). */
+export interface Details {
+  readonly progress?: { readonly processed: number; readonly total: number };
+  readonly timings?: Timings;
+  readonly [further: string]: unknown;
 }
 
 export interface Chunk {
@@ -42,9 +49,11 @@ export interface AnswerFrame {
 /** Thrown where the server ends a stream with an error. */
 export class StreamError extends Error {}
 
+const DETAILS = ["progress", "timings"] as const;
+
 export async function startAnswer(body: object, signal: AbortSignal): Promise<AsyncGenerator<AnswerFrame>> {
-  const stream = { stream: true, background: true, stream_options: { include_usage: true } };
-  return readFrames(await request("/v1/chat/completions", { method: "POST", body: { ...body, ...stream }, signal }));
+  const stream = { stream: true, background: true, stream_options: { include_usage: true }, include: DETAILS };
+  return readFrames(await request("/v1/chat/completions", { method: "POST", body: { ...stream, ...body }, signal }));
 }
 
 /** Frames behind number `after`, and those to come. Throws `ApiError` with status 404 where the server has forgotten it. */

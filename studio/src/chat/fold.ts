@@ -7,9 +7,13 @@ export interface AnsweredMessage extends Message {
   readonly answer: Answer;
 }
 
-/** An answer of which nothing has come yet. */
-export function emptyAnswer(startedAt: number): Answer {
-  return { status: "streaming", reasoning: "", calls: [], startedAt };
+/** A message whose answer begins, or goes on behind what it has. */
+export function begunAnswer(message: Message, startedAt: number): AnsweredMessage {
+  const { reasoning = "", thinkingFrom, thinkingTo } = message.answer ?? {};
+  // Without a text yet, it is the thinking that goes on.
+  const thoughtTo = message.content === "" ? undefined : thinkingTo;
+  const answer: Answer = { status: "streaming", reasoning, thinkingFrom, thinkingTo: thoughtTo, calls: [], startedAt };
+  return { ...message, answer };
 }
 
 /** Frames that were taken in before change nothing. */
@@ -38,6 +42,8 @@ export function foldFrame(message: AnsweredMessage, { frame, chunk }: AnswerFram
       finishReason: choice?.finish_reason ?? answer.finishReason,
       finishDetail: choice?.finish_detail ?? answer.finishDetail,
       usage: chunk.usage ?? answer.usage,
+      progress: choice?.mimo?.progress ?? answer.progress,
+      timings: choice?.mimo?.timings ?? answer.timings,
     },
   };
 }

@@ -4,7 +4,7 @@
 // so does a second tab, and so does this one after its connection broke. Text is never put together twice.
 
 import { useEffect, useSyncExternalStore } from "react";
-import { type AnsweredMessage, emptyAnswer, endAnswer, failAnswer, foldFrame, withAnswer } from "./fold.ts";
+import { type AnsweredMessage, begunAnswer, endAnswer, failAnswer, foldFrame, withAnswer } from "./fold.ts";
 import { type AnswerFrame, controlAnswer, followAnswer, startAnswer, StreamError } from "../api/answers.ts";
 import { ApiError } from "../api/client.ts";
 import { text } from "../i18n/i18n.ts";
@@ -28,12 +28,7 @@ let runningIds: readonly string[] = [];
 
 /** Begins an answer as `message`, which may have a text already. Resolves with it as it ended. */
 export function beginAnswer(message: Message, body: object): Promise<AnsweredMessage> {
-  const now = Date.now();
-  const { answer } = message;
-  const started: AnsweredMessage = {
-    ...message,
-    answer: { ...emptyAnswer(now), reasoning: answer?.reasoning ?? "" },
-  };
+  const started = begunAnswer(message, Date.now());
   messagesOf(message.conversationId).put(started);
   return run(started, (signal) => startAnswer(body, signal));
 }

@@ -122,7 +122,11 @@ function AnswerView({ message: stored, versions, results, isLast, isEdited, onEd
       {isSilent && (
         <p className="waiting">
           <span className="pulse" />
-          {text("answer.waiting")}
+          {answer.progress === undefined
+            ? text("answer.waiting")
+            : text("answer.reading", {
+                percent: Math.floor((100 * answer.progress.processed) / answer.progress.total),
+              })}
         </p>
       )}
       {isEdited ? (
@@ -269,9 +273,11 @@ function Ending({ answer }: { readonly answer: Answer }) {
 
 function Stats({ answer }: { readonly answer: Answer }) {
   const text = useText();
-  const { usage, startedAt, firstTokenAt, endedAt } = answer;
+  const { usage, timings, startedAt, firstTokenAt, endedAt } = answer;
   if (usage === undefined || firstTokenAt === undefined || endedAt === undefined) return null;
   const seconds = (endedAt - firstTokenAt) / 1000;
+  const measured = seconds > 0 ? (usage.completion_tokens - 1) / seconds : undefined;
+  const rate = timings?.predicted_per_second ?? measured;
   const round = (value: number, digits: number): string => formatNumber(value, { maximumFractionDigits: digits });
   return (
     <span
@@ -285,7 +291,7 @@ function Stats({ answer }: { readonly answer: Answer }) {
     >
       {text("answer.stats", {
         tokens: usage.completion_tokens,
-        rate: seconds > 0 ? round((usage.completion_tokens - 1) / seconds, 1) : "–",
+        rate: rate === undefined ? "–" : round(rate, rate < 10 ? 1 : 0),
       })}
     </span>
   );

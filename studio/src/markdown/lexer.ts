@@ -54,6 +54,7 @@ function mathToken(match: RegExpExecArray | null, isDisplay: boolean): (Tokens.G
   return { type: "math", raw: match[0], text: (match[1] ?? match[2] ?? "").trim(), isDisplay };
 }
 
-export const marked = new Marked({ gfm: true, extensions: [blockMath, inlineMath, boldNextToChinese] } as ConstructorParameters<
-  typeof Marked
->[0]);
+export const marked = new Marked({
+  gfm: true,
+  extensions: [blockMath, inlineMath, boldNextToChinese],
+} as ConstructorParameters<typeof Marked>[0]);

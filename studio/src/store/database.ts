@@ -79,8 +79,20 @@ export interface Answer {
   readonly endedAt?: number | undefined;
   /** Whether its reader has changed the text. */
   readonly isEdited?: boolean | undefined;
+  /** How much of the prompt has been read, while it is. */
+  readonly progress?: { readonly processed: number; readonly total: number } | undefined;
+  readonly timings?: Timings | undefined;
   /** What the server tells of the model's insides: see `inside/`. */
   readonly trace?: unknown;
+}
+
+/** As the server measures, in milliseconds and tokens a second. */
+export interface Timings {
+  readonly first_token_ms: number | null;
+  readonly prompt_per_second: number;
+  readonly predicted_ms: number;
+  readonly predicted_per_second: number;
+  readonly [further: string]: unknown;
 }
 
 export interface ToolCall {

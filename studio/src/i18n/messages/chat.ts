@@ -61,6 +61,7 @@ export const chat = {
   "message.rendered": ["Show as text", "显示排版"],
   "answer.by": ["{model} answers", "{model} 的回答"],
   "answer.waiting": ["Waiting for the model…", "等待模型…"],
+  "answer.reading": ["Reading the prompt: {percent} %", "正在读取提示：{percent} %"],
   "answer.stopped": ["Stopped", "已停止"],
   "answer.length": ["The limit of tokens was reached.", "已达到词元上限。"],
   "answer.repetition": ["Ended because it repeated itself.", "因内容重复而结束。"],
