@@ -4,6 +4,7 @@
 // `{n|token|tokens}` for a word that goes with a number.
 
 import { useSyncExternalStore } from "react";
+import { chart } from "./messages/chart.ts";
 import { chat } from "./messages/chat.ts";
 import { inside } from "./messages/inside.ts";
 import { playground } from "./messages/playground.ts";
@@ -12,7 +13,7 @@ import { shell } from "./messages/shell.ts";
 import { training } from "./messages/training.ts";
 import { readSetting, writeSetting } from "../store/local.ts";
 
-const MESSAGES = { ...shell, ...chat, ...inside, ...playground, ...server, ...training } as const;
+const MESSAGES = { ...shell, ...chart, ...chat, ...inside, ...playground, ...server, ...training } as const;
 
 export type MessageKey = keyof typeof MESSAGES;
 export type Values = Readonly<Record<string, string | number>>;
