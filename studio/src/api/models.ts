@@ -14,8 +14,32 @@ export interface ModelInfo {
     readonly n_mtp_heads: number;
     readonly backend: string;
   };
-  /** What further the server tells of a model of this architecture. */
-  readonly mimo?: Readonly<Record<string, unknown>>;
+  /** Of `GET /v1/models/{id}`. */
+  readonly mimo?: ModelDetails;
+}
+
+/** What a picture of the model needs, and how it is best sampled. */
+export interface ModelDetails {
+  readonly context_length: number;
+  readonly hidden_size: number;
+  readonly layers: readonly {
+    readonly attention: "global" | "sliding";
+    readonly feed_forward: "dense" | "experts";
+  }[];
+  readonly sliding_window: number;
+  readonly experts: { readonly total: number; readonly per_token: number };
+  readonly mtp_heads: number;
+  readonly kv: { readonly global_bytes_per_token: number; readonly sliding_bytes_per_sequence: number };
+  readonly sampling: Sampling;
+  readonly sampling_with_tools: Partial<Sampling>;
+}
+
+export interface Sampling {
+  readonly temperature: number;
+  readonly top_p: number;
+  readonly top_k: number;
+  readonly min_p: number;
+  readonly repetition_penalty: number;
 }
 
 export type ModelState =
@@ -26,6 +50,10 @@ const RETRY_MS = 2000;
 
 export async function listModels(): Promise<readonly ModelInfo[]> {
   return (await requestJson<{ data: readonly ModelInfo[] }>("/v1/models")).data;
+}
+
+export function describeModel(id: string): Promise<ModelInfo> {
+  return requestJson<ModelInfo>(`/v1/models/${encodeURIComponent(id)}`);
 }
 
 /** The first model of the server; asks again until there is one. */
@@ -52,7 +80,7 @@ export function useModel(): ModelState {
 async function modelState(): Promise<ModelState> {
   try {
     const [model] = await listModels();
-    return model === undefined ? { status: "offline" } : { status: "ready", model };
+    return model === undefined ? { status: "offline" } : { status: "ready", model: await describeModel(model.id) };
   } catch (error) {
     return { status: error instanceof ApiError && error.status === 503 ? "loading" : "offline" };
   }

@@ -159,7 +159,12 @@ export function ChatPage({ onNavigation }: PageProps) {
           </div>
         </section>
         {panel === "options" && (
-          <OptionsPanel settings={settings} onChange={setSettings} onClose={() => setPanel(undefined)} />
+          <OptionsPanel
+            settings={settings}
+            onChange={setSettings}
+            onClose={() => setPanel(undefined)}
+            model={model?.mimo}
+          />
         )}
         {typeof panel === "object" && (
           <ArtifactPanel
