@@ -15,12 +15,12 @@ import { Start } from "./start.tsx";
 import { Thread } from "./thread.tsx";
 import { pathTo } from "./tree.ts";
 import { useModel } from "../api/models.ts";
-import { useText } from "../i18n/i18n.ts";
+import { text, useText } from "../i18n/i18n.ts";
 import { ArtifactContext } from "../markdown/artifacts.ts";
 import { navigate, useRoute } from "../router.ts";
 import type { Attachment, ChatSettings, Conversation, Message } from "../store/database.ts";
 import { readSetting, writeSetting } from "../store/local.ts";
-import { useIsLoaded, useRows, useStorageProblem } from "../store/mirror.ts";
+import { onOtherTab, useIsLoaded, useRows, useStorageProblem } from "../store/mirror.ts";
 import { conversations, messagesOf } from "../store/store.ts";
 import { IconButton } from "../ui/button.tsx";
 import { copyText } from "../ui/files.ts";
@@ -30,9 +30,10 @@ import { notify, notifyError } from "../ui/toast.tsx";
 type Panel = "options" | { readonly artifact: string };
 
 const NOTHING = "none";
+const NOTICE_EVERY_MS = 30_000;
 
 export function ChatPage({ onNavigation }: PageProps) {
-  const text = useText();
+  useText();
   const { parts } = useRoute();
   const id = parts[0];
   const conversation = useRows(conversations).get(id ?? "");
@@ -56,6 +57,7 @@ export function ChatPage({ onNavigation }: PageProps) {
     setPanel((open) => (open === "options" ? open : undefined));
     composer.current?.focus();
   }, [id]);
+  useOtherTabNotice(id);
   useEffect(() => {
     document.title = conversation === undefined ? "MiMo Studio" : `${conversation.title} · MiMo Studio`;
   }, [conversation]);
@@ -199,6 +201,18 @@ function readDraft(): ChatSettings {
   }
 }
 
+/** Two tabs may write in one conversation: each adds to the tree, and the one that did not is told. */
+function useOtherTabNotice(id: string | undefined): void {
+  useEffect(() => {
+    let toldAt = 0;
+    return onOtherTab((part) => {
+      if (part !== id || Date.now() - toldAt < NOTICE_EVERY_MS) return;
+      toldAt = Date.now();
+      notify(text("chat.other-tab"));
+    });
+  }, [id]);
+}
+
 /** The answer of this branch that is on its way. */
 function useAnswering(path: readonly Message[]): string | undefined {
   const runningIds = useRunningIds();
@@ -228,7 +242,7 @@ function useDrop(onFiles: (files: readonly File[]) => void) {
 }
 
 function ModelBadge({ status, name }: { readonly status: "loading" | "offline" | "ready"; readonly name: string }) {
-  const text = useText();
+  useText();
   const label = status === "ready" ? name : text(`model.${status}`);
   return (
     <span className={`model-badge is-${status}`} role="status">

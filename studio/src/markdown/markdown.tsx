@@ -12,6 +12,10 @@ const Formula = lazy(() => import("./formula.tsx"));
 const WEB = /^(?:https?:|mailto:)/i;
 const OWN_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
 
+const GROUP = 32;
+/** Texts of more blocks are laid out as they come into sight. */
+const LONG = 80;
+
 export interface MarkdownProps {
   readonly source: string;
   /** Whether more is to come. */
@@ -23,13 +27,28 @@ export function Markdown({ source, isGrowing = false }: MarkdownProps) {
   splitter.current ??= new BlockSplitter();
   const blocks = splitter.current.split(source);
   return (
-    <div className="prose">
-      {blocks.map((block, i) => (
-        <BlockView key={block.start} block={block} isOpen={isGrowing && i === blocks.length - 1} />
+    <div className={blocks.length > LONG ? "prose is-long" : "prose"}>
+      {groupsOf(blocks).map((group, i, { length }) => (
+        <Group key={group[0]!.start} blocks={group} isOpen={isGrowing && i === length - 1} />
       ))}
     </div>
   );
 }
+
+function groupsOf(blocks: readonly Block[]): readonly (readonly Block[])[] {
+  return Array.from({ length: Math.ceil(blocks.length / GROUP) }, (_, i) => blocks.slice(i * GROUP, (i + 1) * GROUP));
+}
+
+/** Blocks that are compared at once: a text of thousands is looked at in each frame, and changes at its end. */
+const Group = memo(
+  function Group({ blocks, isOpen }: { readonly blocks: readonly Block[]; readonly isOpen: boolean }) {
+    return blocks.map((block, i) => (
+      <BlockView key={block.start} block={block} isOpen={isOpen && i === blocks.length - 1} />
+    ));
+  },
+  (a, b) =>
+    a.isOpen === b.isOpen && a.blocks.length === b.blocks.length && a.blocks.every((block, i) => block === b.blocks[i]),
+);
 
 const BlockView = memo(
   function BlockView({ block, isOpen }: { readonly block: Block; readonly isOpen: boolean }) {
