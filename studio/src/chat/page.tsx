@@ -15,7 +15,7 @@ import { Start } from "./start.tsx";
 import { Thread } from "./thread.tsx";
 import { pathTo } from "./tree.ts";
 import { useModel } from "../api/models.ts";
-import { text, useText } from "../i18n/i18n.ts";
+import { useText } from "../i18n/i18n.ts";
 import { ArtifactContext } from "../markdown/artifacts.ts";
 import { navigate, useRoute } from "../router.ts";
 import type { Attachment, ChatSettings, Conversation, Message } from "../store/database.ts";
@@ -33,7 +33,7 @@ const NOTHING = "none";
 const NOTICE_EVERY_MS = 30_000;
 
 export function ChatPage({ onNavigation }: PageProps) {
-  useText();
+  const text = useText();
   const { parts } = useRoute();
   const id = parts[0];
   const conversation = useRows(conversations).get(id ?? "");
@@ -57,7 +57,7 @@ export function ChatPage({ onNavigation }: PageProps) {
     setPanel((open) => (open === "options" ? open : undefined));
     composer.current?.focus();
   }, [id]);
-  useOtherTabNotice(id);
+  useOtherTabNotice(id, text("chat.other-tab"));
   useEffect(() => {
     document.title = conversation === undefined ? "MiMo Studio" : `${conversation.title} · MiMo Studio`;
   }, [conversation]);
@@ -202,15 +202,15 @@ function readDraft(): ChatSettings {
 }
 
 /** Two tabs may write in one conversation: each adds to the tree, and the one that did not is told. */
-function useOtherTabNotice(id: string | undefined): void {
+function useOtherTabNotice(id: string | undefined, notice: string): void {
   useEffect(() => {
     let toldAt = 0;
     return onOtherTab((part) => {
       if (part !== id || Date.now() - toldAt < NOTICE_EVERY_MS) return;
       toldAt = Date.now();
-      notify(text("chat.other-tab"));
+      notify(notice);
     });
-  }, [id]);
+  }, [id, notice]);
 }
 
 /** The answer of this branch that is on its way. */
@@ -242,7 +242,7 @@ function useDrop(onFiles: (files: readonly File[]) => void) {
 }
 
 function ModelBadge({ status, name }: { readonly status: "loading" | "offline" | "ready"; readonly name: string }) {
-  useText();
+  const text = useText();
   const label = status === "ready" ? name : text(`model.${status}`);
   return (
     <span className={`model-badge is-${status}`} role="status">

@@ -12,9 +12,8 @@ const Formula = lazy(() => import("./formula.tsx"));
 const WEB = /^(?:https?:|mailto:)/i;
 const OWN_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
 
-const GROUP = 32;
-/** Texts of more blocks are laid out as they come into sight. */
-const LONG = 80;
+/** Blocks that are looked at and laid out at once: a text may have thousands, and grows at its end. */
+const PART = 32;
 
 export interface MarkdownProps {
   readonly source: string;
@@ -27,24 +26,27 @@ export function Markdown({ source, isGrowing = false }: MarkdownProps) {
   splitter.current ??= new BlockSplitter();
   const blocks = splitter.current.split(source);
   return (
-    <div className={blocks.length > LONG ? "prose is-long" : "prose"}>
-      {groupsOf(blocks).map((group, i, { length }) => (
-        <Group key={group[0]!.start} blocks={group} isOpen={isGrowing && i === length - 1} />
+    <div className={blocks.length > PART ? "prose is-long" : "prose"}>
+      {partsOf(blocks).map((part, i, { length }) => (
+        <Part key={part[0]!.start} blocks={part} isOpen={isGrowing && i === length - 1} />
       ))}
     </div>
   );
 }
 
-function groupsOf(blocks: readonly Block[]): readonly (readonly Block[])[] {
-  return Array.from({ length: Math.ceil(blocks.length / GROUP) }, (_, i) => blocks.slice(i * GROUP, (i + 1) * GROUP));
+function partsOf(blocks: readonly Block[]): readonly (readonly Block[])[] {
+  return Array.from({ length: Math.ceil(blocks.length / PART) }, (_, i) => blocks.slice(i * PART, (i + 1) * PART));
 }
 
-/** Blocks that are compared at once: a text of thousands is looked at in each frame, and changes at its end. */
-const Group = memo(
-  function Group({ blocks, isOpen }: { readonly blocks: readonly Block[]; readonly isOpen: boolean }) {
-    return blocks.map((block, i) => (
-      <BlockView key={block.start} block={block} isOpen={isOpen && i === blocks.length - 1} />
-    ));
+const Part = memo(
+  function Part({ blocks, isOpen }: { readonly blocks: readonly Block[]; readonly isOpen: boolean }) {
+    return (
+      <div className="prose-part">
+        {blocks.map((block, i) => (
+          <BlockView key={block.start} block={block} isOpen={isOpen && i === blocks.length - 1} />
+        ))}
+      </div>
+    );
   },
   (a, b) =>
     a.isOpen === b.isOpen && a.blocks.length === b.blocks.length && a.blocks.every((block, i) => block === b.blocks[i]),
