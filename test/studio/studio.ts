@@ -11,6 +11,8 @@ import { type CDPSession, expect, type Locator, type Page, test as base } from "
 const MIMO = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
 
 interface WorkerFixtures {
+  /** Where the server keeps what it knows, with its runs of training in `runs`. */
+  readonly stateFolder: string;
   /** Where the server is. */
   readonly studioUrl: string;
 }
@@ -20,14 +22,20 @@ interface TestFixtures {
 }
 
 export const test = base.extend<TestFixtures, WorkerFixtures>({
-  studioUrl: [
+  stateFolder: [
     // oxlint-disable-next-line no-empty-pattern -- Playwright reads the names of fixtures from the pattern.
     async ({}, use) => {
       const state = mkdtempSync(join(tmpdir(), "mimo-studio-"));
-      const { url, child } = await startServer(state);
+      await use(state);
+      rmSync(state, { recursive: true, force: true });
+    },
+    { scope: "worker" },
+  ],
+  studioUrl: [
+    async ({ stateFolder }, use) => {
+      const { url, child } = await startServer(stateFolder);
       await use(url);
       await stopServer(child);
-      rmSync(state, { recursive: true, force: true });
     },
     { scope: "worker" },
   ],
