@@ -42,7 +42,7 @@ test.beforeAll(async ({ stateFolder, studioUrl }) => {
 for (const { name, use } of WAYS)
   test.describe(name, () => {
     test.use(use);
-    test(`every page: ${name}`, async ({ chat: _, page }) => {
+    test(`every page: ${name}`, async ({ chat: { page } }) => {
       for (const [path, content] of Object.entries(PAGES)) {
         await page.goto(`/#/${path}`);
         await expect(page.locator(content).first()).toBeVisible();

@@ -49,7 +49,7 @@ test.describe("on a phone", () => {
   });
 });
 
-test("the server", async ({ chat: _, page, studioUrl }) => {
+test("the server", async ({ chat: { page }, studioUrl }) => {
   await page.goto("/#/server");
   const ask = (content: string): Promise<Response> =>
     fetch(`${studioUrl}/v1/chat/completions`, {
@@ -61,7 +61,7 @@ test("the server", async ({ chat: _, page, studioUrl }) => {
   await take(page, "studio-server");
 });
 
-test("training", async ({ chat: _, page, stateFolder }) => {
+test("training", async ({ chat: { page }, stateFolder }) => {
   test.skip(RUNS === undefined || !existsSync(RUNS), "RUNS names no folder of runs");
   cpSync(RUNS!, join(stateFolder, "runs"), {
     recursive: true,

@@ -21,19 +21,23 @@ export function usePolled<T>(read: (signal: AbortSignal) => Promise<T>, everyMs:
   useEffect(() => {
     const abort = new AbortController();
     const { signal } = abort;
-    void poll(async () => {
-      try {
-        const next = await read(signal);
-        if (signal.aborted) return true;
-        setValue(next);
-        setError(undefined);
-        return true;
-      } catch (thrown) {
-        if (signal.aborted) return false;
-        setError(thrown instanceof Error ? thrown : new Error(String(thrown)));
-        return !isFinal(thrown);
-      }
-    }, everyMs, signal);
+    void poll(
+      async () => {
+        try {
+          const next = await read(signal);
+          if (signal.aborted) return true;
+          setValue(next);
+          setError(undefined);
+          return true;
+        } catch (thrown) {
+          if (signal.aborted) return false;
+          setError(thrown instanceof Error ? thrown : new Error(String(thrown)));
+          return !isFinal(thrown);
+        }
+      },
+      everyMs,
+      signal,
+    );
     return () => abort.abort();
   }, [read, everyMs, generation]);
   return { value, error, reload: useCallback(() => setGeneration((before) => before + 1), []) };

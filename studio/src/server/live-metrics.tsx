@@ -113,7 +113,13 @@ function Curves({ measured }: Measured) {
       <Chart {...shared} title={text("server.rate")} lines={lines.tokens} formatY={rounded} yRange={[0, 1]} />
       <Chart {...shared} title={text("server.requests")} lines={lines.requests} formatY={rounded} yRange={[0, 4]} />
       <Chart {...shared} title={text("server.kv-use")} lines={lines.kv} formatY={formatPercent} yRange={[0, 0.1]} />
-      <Chart {...shared} title={text("server.accept-length")} lines={lines.drafts} formatY={twoDigits} yRange={[1, 2]} />
+      <Chart
+        {...shared}
+        title={text("server.accept-length")}
+        lines={lines.drafts}
+        formatY={twoDigits}
+        yRange={[1, 2]}
+      />
     </div>
   );
 }

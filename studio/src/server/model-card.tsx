@@ -79,7 +79,11 @@ function LayerStrip({ layers }: Pick<ModelDetails, "layers">) {
   const text = useText();
   return (
     <div className="layers">
-      <div className="layer-strip" role="img" aria-label={text("server.layer-order", { order: orderText(text, layers) })}>
+      <div
+        className="layer-strip"
+        role="img"
+        aria-label={text("server.layer-order", { order: orderText(text, layers) })}
+      >
         {layers.map(({ attention, feed_forward }, i) => (
           <span
             key={i}

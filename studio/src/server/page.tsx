@@ -9,6 +9,7 @@ import { useText } from "../i18n/i18n.ts";
 import { navigate, useRoute } from "../router.ts";
 import { PageHead } from "../ui/page-head.tsx";
 import { Tabs } from "../ui/tabs.tsx";
+import { useTitle } from "../ui/title.ts";
 import "../styles/boards.css";
 
 const TABS = { overview: OverviewTab, keys: KeysTab, usage: UsageTab, log: LogTab } as const;
@@ -18,6 +19,7 @@ const TAB_NAMES = Object.keys(TABS) as TabName[];
 export default function ServerPage({ onNavigation }: PageProps) {
   const text = useText();
   const { parts } = useRoute();
+  useTitle(text("nav.server"));
   const tab = TAB_NAMES.find((name) => name === parts[0]) ?? "overview";
   const Tab = TABS[tab];
   return (

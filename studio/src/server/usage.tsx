@@ -110,7 +110,11 @@ function Bars({ days, rows, keys }: BarsProps) {
         <h2 id="bars-title">{text("usage.tokens-per-day")}</h2>
         <span className="card-note">{text("usage.most", { tokens: formatCount(most) })}</span>
       </figcaption>
-      <div className="bars" role="img" aria-label={text("usage.bars", { n: totals.filter((total) => total > 0).length })}>
+      <div
+        className="bars"
+        role="img"
+        aria-label={text("usage.bars", { n: totals.filter((total) => total > 0).length })}
+      >
         {days.map((day, i) => (
           <div key={day} className="bar" title={`${dayName(day)}: ${formatCount(totals[i]!)}`}>
             {(perDay.get(day) ?? []).map((row) => (

@@ -15,11 +15,13 @@ import { navigate, useRoute } from "../router.ts";
 import { Segments } from "../ui/field.tsx";
 import { PageHead } from "../ui/page-head.tsx";
 import { Problem } from "../ui/problem.tsx";
+import { useTitle } from "../ui/title.ts";
 import "../styles/boards.css";
 
 export default function TrainingPage({ onNavigation }: PageProps) {
   const text = useText();
   const { value: runs, error, reload } = useRuns();
+  useTitle(text("nav.training"));
   return (
     <>
       <PageHead title={text("nav.training")} onNavigation={onNavigation} />
@@ -109,8 +111,5 @@ function useChosen(runs: readonly Run[]): [readonly string[], (names: readonly s
 /** By the order in which the runs began, so that a colour stays. */
 function useColours(runs: readonly Run[]): ReadonlyMap<string, number> {
   const names = JSON.stringify(runs.toSorted((a, b) => (a.started_at < b.started_at ? -1 : 1)).map(({ name }) => name));
-  return useMemo(
-    () => new Map((JSON.parse(names) as readonly string[]).map((name, i) => [name, i])),
-    [names],
-  );
+  return useMemo(() => new Map((JSON.parse(names) as readonly string[]).map((name, i) => [name, i])), [names]);
 }

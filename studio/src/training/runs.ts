@@ -65,10 +65,7 @@ interface KnownLines<T> {
 type LinesByRun<T> = ReadonlyMap<string, readonly T[]>;
 
 /** Lines of runs by their names; the same map as before, where nothing is new. */
-export function useRunLines<T>(
-  names: readonly string[],
-  file: "metrics" | "samples",
-): Polled<LinesByRun<T>> {
+export function useRunLines<T>(names: readonly string[], file: "metrics" | "samples"): Polled<LinesByRun<T>> {
   const known = useRef(new Map<string, KnownLines<T>>());
   const last = useRef<LinesByRun<T>>(new Map());
   // A list that is made anew has the same names all the same.

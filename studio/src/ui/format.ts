@@ -17,7 +17,12 @@ export function formatCount(value: number): string {
 
 export function formatDollars(value: number): string {
   const maximumFractionDigits = value === 0 || value >= 1 ? 2 : 6;
-  return formatNumber(value, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits });
+  return formatNumber(value, {
+    style: "currency",
+    currency: "USD",
+    currencyDisplay: "narrowSymbol",
+    maximumFractionDigits,
+  });
 }
 
 export function formatPercent(share: number): string {

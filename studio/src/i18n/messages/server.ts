@@ -16,7 +16,10 @@ export const server = {
   "server.layers": ["Layers", "层"],
   "server.layer-kinds": ["{n}: {global} global, {sliding} sliding", "{n}：{global} 全局，{sliding} 滑动窗口"],
   "server.layer-order": ["Attention of the layers: {order}", "各层注意力：{order}"],
-  "server.layer-title": ["Layer {n}: {attention} attention, {feedForward}", "第 {n} 层：{attention}注意力，{feedForward}"],
+  "server.layer-title": [
+    "Layer {n}: {attention} attention, {feedForward}",
+    "第 {n} 层：{attention}注意力，{feedForward}",
+  ],
   "server.global": ["global", "全局"],
   "server.sliding": ["sliding window", "滑动窗口"],
   "server.dense": ["dense", "稠密"],
@@ -71,7 +74,10 @@ export const server = {
   "api-keys.scope-metrics": ["metrics", "指标"],
   "api-keys.scope-metrics-hint": ["Reads how the server fares.", "读取服务器运行指标。"],
   "api-keys.scope-admin": ["admin", "管理"],
-  "api-keys.scope-admin-hint": ["Everything: keys, usage, log and runs of training.", "全部权限：密钥、用量、日志与训练。"],
+  "api-keys.scope-admin-hint": [
+    "Everything: keys, usage, log and runs of training.",
+    "全部权限：密钥、用量、日志与训练。",
+  ],
   "api-keys.revoke": ["Revoke", "吊销"],
   "api-keys.revoke-name": ["Revoke {name}", "吊销 {name}"],
   "api-keys.revoke-sure": [

@@ -32,7 +32,8 @@ export function Chart({ title, xLabel, lines, formatX, formatY, yRange, group }:
   const toggle = (label: string): void => setHidden(hidden.symmetricDifference(new Set([label])));
   const valueOf = (i: number): string => {
     const row = data[i + 1] as (number | null)[];
-    const value = pointed === undefined ? row.findLast((one) => one !== null) : row[pointed];
+    // What was measured last, up to there.
+    const value = row.slice(0, (pointed ?? row.length) + 1).findLast((one) => one !== null);
     return value === undefined || value === null ? "" : formatY(value);
   };
   return (
