@@ -141,7 +141,7 @@ test("runs: live, one over the other, with what they write", async ({ chat: { pa
   await page.getByRole("checkbox", { name: /second/ }).press("Space");
   await expect(loss.getByRole("button", { name: "first · Training 0.200" })).toBeVisible();
   await expect(loss.getByRole("button", { name: "second · Training 0.100" })).toBeVisible();
-  await page.getByText("Tokens", { exact: true }).first().click();
+  await page.getByRole("radio", { name: "Tokens" }).check({ force: true });
   await loss.getByText("Table").press("Enter");
   await expect(loss.getByRole("row", { name: /^160K .*0\.200/ })).toBeVisible();
   // The choice stands in the address.

@@ -70,7 +70,7 @@ test("training", async ({ chat: { page }, stateFolder }) => {
   await page.goto("/#/training");
   const runs = page.getByRole("group", { name: "Runs" }).getByRole("checkbox");
   await runs.nth(1).check();
-  await page.getByText("Tokens", { exact: true }).first().click();
+  await page.getByRole("radio", { name: "Tokens" }).check({ force: true });
   await expect(page.locator(".chart canvas")).not.toHaveCount(0);
   await take(page, "studio-training");
 });

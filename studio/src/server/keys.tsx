@@ -12,6 +12,7 @@ import { Field, Switch, TextInput } from "../ui/field.tsx";
 import { copyText } from "../ui/files.ts";
 import { formatMoment } from "../ui/format.ts";
 import { Problem } from "../ui/problem.tsx";
+import { TableScroll } from "../ui/table-scroll.tsx";
 import { notify, notifyError } from "../ui/toast.tsx";
 
 const SCOPES = ["inference", "metrics", "admin"] as const;
@@ -85,9 +86,8 @@ interface KeyTableProps {
 function KeyTable({ keys, onRevoke }: KeyTableProps) {
   const text = useText();
   return (
-    <div className="card table-scroll">
+    <TableScroll isCard label={text("server.keys")}>
       <table className="table">
-        <caption className="hidden-text">{text("server.keys")}</caption>
         <thead>
           <tr>
             <th scope="col">{text("api-keys.name")}</th>
@@ -126,7 +126,7 @@ function KeyTable({ keys, onRevoke }: KeyTableProps) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableScroll>
   );
 }
 

@@ -10,6 +10,7 @@ import { Chart } from "../ui/chart/chart.tsx";
 import type { Line } from "../ui/chart/lines.ts";
 import { formatBytes, formatClock, formatMilliseconds, formatPercent } from "../ui/format.ts";
 import { Problem } from "../ui/problem.tsx";
+import { TableScroll } from "../ui/table-scroll.tsx";
 
 const EVERY_MS = 1000;
 const KEPT_MS = 5 * 60_000;
@@ -145,7 +146,7 @@ function Latencies({ latest }: { readonly latest: Measurement }) {
         <h3 id="latency-title">{text("server.latency")}</h3>
         <span className="card-note">{text("server.latency-note")}</span>
       </div>
-      <div className="table-scroll">
+      <TableScroll label={text("server.latency")}>
         <table className="table is-numbers">
           <thead>
             <tr>
@@ -171,7 +172,7 @@ function Latencies({ latest }: { readonly latest: Measurement }) {
             })}
           </tbody>
         </table>
-      </div>
+      </TableScroll>
     </section>
   );
 }

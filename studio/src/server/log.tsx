@@ -8,6 +8,7 @@ import { Button } from "../ui/button.tsx";
 import { Segments } from "../ui/field.tsx";
 import { formatClock, formatMilliseconds } from "../ui/format.ts";
 import { Problem } from "../ui/problem.tsx";
+import { TableScroll } from "../ui/table-scroll.tsx";
 
 const KINDS = ["all", "failed"] as const;
 const MAX_ROWS = 200;
@@ -56,7 +57,7 @@ export function LogTab() {
 function LogTable({ lines }: { readonly lines: readonly LogLine[] }) {
   const text = useText();
   return (
-    <div className="card table-scroll" role="region" aria-label={text("server.log")} tabIndex={0}>
+    <TableScroll isCard label={text("server.log")}>
       <table className="table is-numbers is-dense">
         <thead>
           <tr>
@@ -97,7 +98,7 @@ function LogTable({ lines }: { readonly lines: readonly LogLine[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableScroll>
   );
 }
 

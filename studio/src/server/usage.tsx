@@ -8,6 +8,7 @@ import { formatNumber, formatTime, useText } from "../i18n/i18n.ts";
 import { Segments } from "../ui/field.tsx";
 import { formatCount, formatDollars } from "../ui/format.ts";
 import { Problem } from "../ui/problem.tsx";
+import { TableScroll } from "../ui/table-scroll.tsx";
 
 const SPANS = ["7", "30", "90"] as const;
 const EVERY_MS = 10_000;
@@ -156,9 +157,8 @@ function UsageTable({ rows }: { readonly rows: readonly UsageRow[] }) {
   const text = useText();
   if (rows.length === 0) return <p className="board-empty">{text("usage.none")}</p>;
   return (
-    <div className="card table-scroll">
+    <TableScroll isCard label={text("server.usage")}>
       <table className="table is-numbers">
-        <caption className="hidden-text">{text("server.usage")}</caption>
         <thead>
           <tr>
             <th scope="col">{text("usage.day")}</th>
@@ -188,6 +188,6 @@ function UsageTable({ rows }: { readonly rows: readonly UsageRow[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableScroll>
   );
 }

@@ -102,8 +102,11 @@ function Runs({ runs }: { readonly runs: readonly Run[] }) {
 function useChosen(runs: readonly Run[]): [readonly string[], (names: readonly string[]) => void] {
   const { parts } = useRoute();
   const names = runs.map(({ name }) => name);
-  const wanted = parts.filter((name) => names.includes(name));
-  const list = JSON.stringify(wanted.length === 0 ? names.slice(0, 1) : wanted);
+  // Another run that begins changes nothing for whoever looks at one.
+  const [first] = useState(names[0]);
+  const wanted = [...new Set(parts)].filter((name) => names.includes(name));
+  const fallback = names.find((name) => name === first) ?? names[0];
+  const list = JSON.stringify(wanted.length > 0 ? wanted : [fallback]);
   const chosen = useMemo(() => JSON.parse(list) as readonly string[], [list]);
   return [chosen, (next) => navigate("training", ...next)];
 }

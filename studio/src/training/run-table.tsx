@@ -6,6 +6,7 @@ import type { Run, StepMetrics } from "./runs.ts";
 import { useText } from "../i18n/i18n.ts";
 import { Swatch } from "../ui/chart/chart.tsx";
 import { formatCount } from "../ui/format.ts";
+import { TableScroll } from "../ui/table-scroll.tsx";
 
 /** Steps whose mean is the loss of now: a single one says little. */
 const RECENT = 20;
@@ -18,7 +19,7 @@ export interface RunTableProps {
 export function RunTable({ runs, shown }: RunTableProps) {
   const text = useText();
   return (
-    <div className="card table-scroll" role="region" aria-label={text("training.standing")} tabIndex={0}>
+    <TableScroll isCard label={text("training.standing")}>
       <table className="table is-numbers">
         <thead>
           <tr>
@@ -63,7 +64,7 @@ export function RunTable({ runs, shown }: RunTableProps) {
           })}
         </tbody>
       </table>
-    </div>
+    </TableScroll>
   );
 }
 

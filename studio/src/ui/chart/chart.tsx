@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from "rea
 import { joinLines, type Joined, type Line, spread } from "./lines.ts";
 import type { Plot } from "./plot.ts";
 import { useLanguage, useText } from "../../i18n/i18n.ts";
+import { TableScroll } from "../table-scroll.tsx";
 import { useIsDark } from "../theme.ts";
 
 export interface ChartProps {
@@ -98,10 +99,8 @@ function usePlot(source: PlotSource) {
     const resized = new ResizeObserver(() => plot.current?.setSize(element?.clientWidth ?? 0));
     void import("./plot.ts").then(({ createPlot }) => {
       if (isGone || element === null) return;
-      const { formatX, formatY, onPoint, ...rest } = latest.current;
-      plot.current = createPlot(element, rest.data, {
-        ...rest,
-        onPoint,
+      plot.current = createPlot(element, latest.current.data, {
+        ...latest.current,
         formatX: (x) => latest.current.formatX(x),
         formatY: (y) => latest.current.formatY(y),
       });
@@ -142,7 +141,7 @@ function DataTable({ title, xLabel, lines, data, formatX, formatY }: DataTablePr
     <details className="chart-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{text("chart.table")}</summary>
       {isOpen && (
-        <div className="table-scroll" role="region" aria-label={title} tabIndex={0}>
+        <TableScroll label={title}>
           <table className="table is-numbers">
             <thead>
               <tr>
@@ -165,7 +164,7 @@ function DataTable({ title, xLabel, lines, data, formatX, formatY }: DataTablePr
               ))}
             </tbody>
           </table>
-        </div>
+        </TableScroll>
       )}
     </details>
   );

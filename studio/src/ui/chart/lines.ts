@@ -20,7 +20,7 @@ export function joinLines(lines: readonly Line[]): Joined {
   return [
     x,
     ...lines.map((line) => {
-      const row = new Array<number | null>(x.length).fill(null);
+      const row = Array.from({ length: x.length }, (): number | null => null);
       for (const [i, value] of line.x.entries()) {
         const y = line.y[i]!;
         if (Number.isFinite(y)) row[indexOf.get(value)!] = y;
