@@ -23,6 +23,9 @@ const WAYS = [
   { name: "Chinese, light, on a phone", use: { locale: "zh-CN", colorScheme: "light", ...PHONE } },
 ] as const;
 
+// Seven pages each, on machines that have more to do.
+test.setTimeout(180_000);
+
 test.beforeAll(async ({ stateFolder, studioUrl }) => {
   const run = makeRun(stateFolder, "first");
   writeSteps(run, 1, 20);
