@@ -38,7 +38,7 @@ test("the model and how it is built; figures and curves that move while it answe
 
   const endless = await complete(studioUrl, { stream: true, ignore_eos: true, max_tokens: 6000 });
   await expect(figure(page, "Running")).toHaveText("1");
-  await expect(figure(page, "Tokens per second")).toHaveText(/^[1-9]/);
+  await expect(figure(page, "Tokens/s")).toHaveText(/^[1-9]/);
   await endless.body!.cancel();
   await expect(figure(page, "Running")).toHaveText("0");
   await (await complete(studioUrl)).json();

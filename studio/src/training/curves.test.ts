@@ -20,14 +20,14 @@ const run = (name: string, steps: readonly StepMetrics[], colour = 0): ShownRun 
 const LOSS = { label: "loss", read: ({ loss }: StepMetrics) => loss } as const;
 const HELDOUT = { label: "held out", read: (one: StepMetrics) => one.heldoutLoss, isSparse: true } as const;
 
-test("curves of one run differ in colour, those of several in look", () => {
-  const [a, b] = [run("a", [step(1, 3)]), run("b", [step(1, 2)], 7)];
+test("curves of one run differ in colour, those of several in look; what was not measured is none", () => {
+  const [a, b] = [run("a", [step(1, 3, { heldoutLoss: 4 })]), run("b", [step(1, 2)], 7)];
   const alone = linesOf([a], [LOSS, HELDOUT], { axis: "steps", smoothing: 0 });
   expect(alone.map(({ label }) => label)).toEqual(["loss", "held out"]);
   expect(alone[0]!.colour).not.toBe(alone[1]!.colour);
   const both = linesOf([a, b], [LOSS, HELDOUT], { axis: "steps", smoothing: 0 });
-  expect(both.map(({ label }) => label)).toEqual(["a · loss", "a · held out", "b · loss", "b · held out"]);
-  expect(both.map(({ colour }) => colour)).toEqual(["--series-1", "--series-1", "--series-8", "--series-8"]);
+  expect(both.map(({ label }) => label)).toEqual(["a · loss", "a · held out", "b · loss"]);
+  expect(both.map(({ colour }) => colour)).toEqual(["--series-1", "--series-1", "--series-8"]);
 });
 
 test("what is measured now and then stands where it was measured, and is not smoothed", () => {

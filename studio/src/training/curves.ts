@@ -31,7 +31,7 @@ const LOOKS = ["plain", "dashed", "dotted"] as const;
 const COLOURS = 8;
 
 export function linesOf(runs: readonly ShownRun[], curves: readonly Curve[], options: CurveOptions): readonly Line[] {
-  return runs.flatMap((run) => {
+  const lines = runs.flatMap((run) => {
     const places = placesOf(run.steps, options.axis);
     return curves.map((curve, i): Line => {
       const points = run.steps.flatMap((step, k) => {
@@ -49,6 +49,7 @@ export function linesOf(runs: readonly ShownRun[], curves: readonly Curve[], opt
       return thin(line, MAX_POINTS);
     });
   });
+  return lines.filter(({ x }) => x.length > 0);
 }
 
 function labelOf(run: ShownRun, curve: Curve, numRuns: number, numCurves: number): string {

@@ -7,7 +7,7 @@ const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 export function formatBytes(bytes: number): string {
   const power = bytes < 1 ? 0 : Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** power;
-  return `${formatNumber(value, { maximumSignificantDigits: value < 10 ? 2 : 4 })} ${BYTE_UNITS[power]}`;
+  return `${formatNumber(value, { maximumSignificantDigits: value < 10 ? 2 : 3 })} ${BYTE_UNITS[power]}`;
 }
 
 /** 1.2K, 3.4M; 万 and 亿 where those are used. */
