@@ -40,7 +40,7 @@ export function createPlot(parent: HTMLElement, data: Joined, options: PlotOptio
     {
       width: Math.max(80, parent.clientWidth),
       height: HEIGHT,
-      padding: [10, 14, 0, 0],
+      padding: [10, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: options.group } },
       scales: {
