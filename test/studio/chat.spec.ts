@@ -127,7 +127,7 @@ test("thinking stays folded, can be read, and can be ended", async ({ chat, page
   const answer = await chat.askAndRead("What is 348 plus 275?");
   expect(answer).not.toBe("");
   await expect(page.locator(".thoughts")).toHaveCount(0);
-  await page.getByRole("button", { name: /^Thought for \d+ s$/ }).click();
+  await page.getByRole("button", { name: /^Thought for/ }).click();
   await expect(page.getByLabel("Thinking", { exact: true })).toHaveText(/\w/);
 
   const { tokens } = await tokenize(studioUrl, "</think>");
