@@ -55,7 +55,8 @@ export function ChatPage({ onNavigation }: PageProps) {
   useEffect(() => {
     setEditedId(undefined);
     setPanel((open) => (open === "options" ? open : undefined));
-    composer.current?.focus();
+    // On a phone, the focus brings the keyboard.
+    if (matchMedia("(hover: hover)").matches) composer.current?.focus();
   }, [id]);
   useOtherTabNotice(id, text("chat.other-tab"));
   useEffect(() => {
