@@ -21,14 +21,28 @@ async function take(page: Page, name: string): Promise<void> {
   expect(statSync(path).size, `${name} is small enough for a document`).toBeLessThan(MAX_BYTES);
 }
 
-test("the chat", async ({ chat, page }) => {
+test("the chat, with thinking and a tool", async ({ chat, page }) => {
+  await chat.chooseGreedy();
+  await (await chat.openSettings()).getByRole("switch", { name: "Calculator" }).check();
+  await chat.button("Chat settings").click();
+  await chat.button("Think").click();
+  await chat.ask("What is 348 * 275? Use the calculator.");
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(chat.answers).toHaveCount(2);
+  await chat.settled();
+  await chat.ask("What is 512 + 301? Use the calculator.");
+  await expect(page.getByRole("button", { name: "Run", exact: true })).toBeVisible();
+  await take(page, "studio-chat");
+});
+
+test("a page that the model made", async ({ chat, page }) => {
   await chat.chooseGreedy();
   await chat.button("Chat settings").click();
   await chat.askAndRead('Make a counter button "Add" that starts at 0 and adds 1.');
   await page.getByRole("button", { name: "Show page" }).click();
   const made = page.frameLocator(".artifact-frame");
   for (let i = 0; i < 3; i++) await made.getByRole("button").click();
-  await take(page, "studio-chat");
+  await take(page, "studio-made-page");
 });
 
 test.describe("in the dark", () => {
