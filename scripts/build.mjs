@@ -1,4 +1,4 @@
-// Builds dist/, which is what the npm package runs: JavaScript bundled by esbuild, and declarations by tsc.
+// Builds dist/, which is what the npm package runs: JavaScript bundled by esbuild, declarations by tsc, the studio by Vite.
 //
 //   node scripts/build.mjs
 //
@@ -10,6 +10,7 @@ import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { buildStudio } from "./build-studio.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -56,6 +57,7 @@ async function buildDist() {
     rmSync(building, { recursive: true, force: true });
     await bundle(building);
     declare(building);
+    buildStudio({ folder: join(building, "studio"), force: true });
     rmSync(dist, { recursive: true, force: true });
     renameSync(building, dist);
   } catch (error) {

@@ -2,9 +2,9 @@
 //
 //   node scripts/setup.mjs
 //
-// Installs the npm packages when they are missing or older than the lockfile, then builds the CPU addon when it is
-// not up to date. A failed build is no failure of setup: the reference backend computes the same, slowly. Silent
-// where there is nothing to do.
+// Installs the npm packages when they are missing or older than the lockfile, then builds the CPU addon and the studio
+// where they are not up to date. A failed build is no failure of setup: the reference backend computes the same, slowly,
+// and the server serves without its page. Silent where there is nothing to do.
 
 import { spawnSync } from "node:child_process";
 import { statSync } from "node:fs";
@@ -50,5 +50,17 @@ async function buildAddonOrExplain() {
   }
 }
 
-if (packagesAreCurrent() || installPackages()) await buildAddonOrExplain();
-else process.exitCode = 1;
+async function buildStudioOrExplain() {
+  const { buildStudio } = await import("./build-studio.mjs");
+  try {
+    buildStudio();
+  } catch (error) {
+    console.error(`error: The studio could not be built.\nWhy: ${error.message}`);
+    console.error("What to do: `npm run build:studio` shows all of it. Until then the server has no page.\n");
+  }
+}
+
+if (packagesAreCurrent() || installPackages()) {
+  await buildAddonOrExplain();
+  await buildStudioOrExplain();
+} else process.exitCode = 1;

@@ -109,6 +109,11 @@ export class Mimo implements AsyncDisposable {
     return this.#client.kvUse;
   }
 
+  /** Tokens of all answers so far, those that still run included. */
+  get tokensWritten(): number {
+    return this.#client.tokensWritten;
+  }
+
   /** Hits, tokens saved and memory of the prefix cache; undefined where it is switched off. */
   async prefixCacheStats(): Promise<PrefixCacheStats | undefined> {
     return this.#client.prefixCacheStats();

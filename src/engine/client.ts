@@ -28,6 +28,7 @@ export class EngineClient {
   #failure: MimoError | undefined;
   #expertReads: FetchStats | undefined;
   #kvUse = 0;
+  #tokensWritten = 0;
 
   /** Loads a model in a worker. Throws what loading throws; an aborted signal ends the worker. */
   static async start(
@@ -104,6 +105,11 @@ export class EngineClient {
     return this.#kvUse;
   }
 
+  /** Of all answers so far, those that still run included. */
+  get tokensWritten(): number {
+    return this.#tokensWritten;
+  }
+
   /** Why there is no engine any more; undefined while there is. */
   get failure(): MimoError | undefined {
     return this.#failure;
@@ -171,7 +177,10 @@ export class EngineClient {
       case "step":
         this.#expertReads = message.expertReads;
         this.#kvUse = message.kvUse;
-        for (const output of message.outputs) this.#open.get(output.id)?.push(output);
+        for (const output of message.outputs) {
+          this.#tokensWritten += output.tokens.length;
+          this.#open.get(output.id)?.push(output);
+        }
         break;
       case "rows":
         this.#open.get(message.id)?.push(message.rows);

@@ -146,7 +146,7 @@ function watchConnection(
     else {
       log.info(line, "request");
       // Whoever watches the server is not what they watch.
-      if (route.scope === "inference" || status >= 400)
+      if ((route.scope === "inference" && route.method !== "GET") || status >= 400)
         server.requests.push([{ data: { time: new Date().toISOString(), id, ...line } }]);
     }
   };

@@ -16,6 +16,14 @@ interface Definition {
   readonly help: string;
 }
 
+/** What the engine says of itself. */
+export interface EngineState {
+  /** Share of the KV cache that sequences hold, 0 to 1. */
+  readonly kvUse: number;
+  /** Tokens of all answers so far. */
+  readonly tokensWritten: number;
+}
+
 export interface FinishedChoice {
   readonly finishReason: FinishReason;
   readonly usage: Usage;
@@ -30,13 +38,16 @@ export class Metrics {
   readonly #counters: Record<CounterName, (count: number, labels?: Record<string, string>) => void>;
   readonly #histograms: Record<HistogramName, (seconds: number) => void>;
 
-  /** `kvUse` is the share of the KV cache that sequences hold, 0 to 1. */
-  constructor(admission: Admission, modelName: string, kvUse: () => number) {
+  /** `engine` is undefined until the model is loaded. */
+  constructor(admission: Admission, modelName: string, engine: () => EngineState | undefined) {
     this.#registry.setDefaultLabels({ model_name: modelName });
     this.#gauge("num_requests_running", "Sequences that run.", () => admission.numRunning);
     this.#gauge("num_requests_waiting", "Sequences that wait for a place.", () => admission.numWaiting);
     this.#gauge("admission_rejections", "Requests refused because the server was busy.", () => admission.numRejected);
+    const kvUse = (): number => engine()?.kvUse ?? 0;
     this.#gauge("kv_cache_usage_perc", "Share of the KV cache that sequences hold, 0 to 1.", kvUse);
+    const written = { name: "mimo:written_tokens_total", help: "Tokens of answers, also of those that still run." };
+    new Counter({ ...written, registers: [this.#registry], collect: countInto(() => engine()?.tokensWritten ?? 0) });
     for (const [name, [help, read]] of Object.entries(PROCESS_GAUGES)) this.#addGauge(name, help, read);
     this.#counters = mapValues(COUNTERS, (definition) => this.#counter(definition));
     this.#histograms = mapValues(HISTOGRAMS, (definition) => this.#histogram(definition));
@@ -118,6 +129,13 @@ export class Metrics {
 function readInto(read: () => number) {
   return function (this: Gauge): void {
     this.set(read());
+  };
+}
+
+function countInto(read: () => number) {
+  return function (this: Counter): void {
+    this.reset();
+    this.inc(read());
   };
 }
 

@@ -37,7 +37,7 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
   }
   const admission = new Admission(options);
   let mimo: Mimo | undefined;
-  const metrics = new Metrics(admission, options.modelNames[0] ?? "", () => mimo?.kvUse ?? 0);
+  const metrics = new Metrics(admission, options.modelNames[0] ?? "", () => mimo);
   let isStopping = false;
   const model = (): Mimo => {
     if (isStopping) throw new MimoError("loading", "The server is stopping.");

@@ -82,6 +82,7 @@ describe("the log", () => {
     await serving.post(CHAT, hello, { headers: { "x-request-id": "mine-1" } });
     await serving.get("/metrics");
     await serving.get("/health");
+    await serving.get("/v1/models");
     await serving.get("/nowhere");
     const lines = async (): Promise<any[]> => (await serving.get("/v1/logs")).json.data;
     await eventually(async () => (await lines()).length >= 2, "both are there");

@@ -140,6 +140,15 @@ describe("a background answer", () => {
     await busy.post(`${CHAT}/control`, { id, action: "stop" });
   });
 
+  test("has its tokens counted while it is written", async () => {
+    const written = async (): Promise<number> =>
+      Number(/^mimo:written_tokens_total\S* (\d+)/m.exec((await serving.get("/metrics")).text)?.[1]);
+    const before = await written();
+    const { id } = await beginAndLeave(endless, 3);
+    await eventually(async () => (await written()) > before + 3, "they are counted");
+    await serving.post(`${CHAT}/control`, { id, action: "stop" });
+  });
+
   test("ends with the server, though nobody reads it", async () => {
     const own = await serveModel(mimo, { drainMs: 60_000 });
     await beginAndLeave(endless, 3, own);

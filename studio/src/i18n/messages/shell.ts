@@ -1,0 +1,47 @@
+// What surrounds the pages: navigation, settings, the API key, and words that all pages share.
+
+import type { Messages } from "./messages.ts";
+
+export const shell = {
+  "nav.chat": ["Chat", "对话"],
+  "nav.playground": ["Playground", "试验场"],
+  "nav.server": ["Server", "服务器"],
+  "nav.training": ["Training", "训练"],
+  "nav.pages": ["Pages", "页面"],
+  "nav.open": ["Open navigation", "打开导航"],
+  "nav.close": ["Close navigation", "关闭导航"],
+  "settings.title": ["Settings", "设置"],
+  "settings.language": ["Language", "语言"],
+  "settings.theme": ["Appearance", "外观"],
+  "theme.light": ["Light", "浅色"],
+  "theme.dark": ["Dark", "深色"],
+  "theme.system": ["System", "跟随系统"],
+  "key.title": ["API key", "API 密钥"],
+  "key.explain": [
+    "This server asks for a key. `mimo keys create NAME` on its machine makes one. It is kept in this browser only.",
+    "此服务器需要密钥。在其所在机器上运行 `mimo keys create NAME` 即可创建。密钥只保存在此浏览器中。",
+  ],
+  "key.wrong": ["The server does not take this key.", "服务器不接受该密钥。"],
+  "key.label": ["Key", "密钥"],
+  "key.use": ["Use key", "使用密钥"],
+  "key.forget": ["Forget key", "清除密钥"],
+  "common.cancel": ["Cancel", "取消"],
+  "common.close": ["Close", "关闭"],
+  "common.save": ["Save", "保存"],
+  "common.delete": ["Delete", "删除"],
+  "common.copy": ["Copy", "复制"],
+  "common.copied": ["Copied", "已复制"],
+  "common.rename": ["Rename", "重命名"],
+  "common.add": ["Add", "添加"],
+  "common.on": ["On", "开"],
+  "common.off": ["Off", "关"],
+  "common.more": ["More", "更多"],
+  "common.retry": ["Try again", "重试"],
+  "error.unreachable": [
+    "The server does not answer. Check that `mimo serve` runs, then try again.",
+    "服务器没有响应。请确认 `mimo serve` 正在运行，然后重试。",
+  ],
+  "error.page": ["This page failed.", "此页面出错了。"],
+  "model.loading": ["The model is loading…", "模型加载中…"],
+  "model.offline": ["Server not reachable", "无法连接服务器"],
+} as const satisfies Messages;

@@ -1,0 +1,13 @@
+// What the server runs, and how it fares.
+
+import { LiveMetrics } from "./live-metrics.tsx";
+import { ModelCard } from "./model-card.tsx";
+
+export function OverviewTab() {
+  return (
+    <div className="board-stack">
+      <ModelCard />
+      <LiveMetrics />
+    </div>
+  );
+}
