@@ -56,7 +56,10 @@ async function replyFrames(page: import("@playwright/test").Page, studioUrl: str
   );
   const text = await (await fetch(`${studioUrl}/v1/chat/completions/${replyId}/stream`)).text();
   const chunks = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
-  return chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("").trim();
+  return chunks
+    .map(({ choices }) => choices[0]?.delta.content ?? "")
+    .join("")
+    .trim();
 }
 
 test("stop ends the answer in the engine, and continue goes on behind it", async ({ chat, page, studioUrl }) => {

@@ -139,10 +139,14 @@ export class Chat {
       role,
       content,
       createdAt: now + i,
-      ...(role === "assistant" ? { answer: { status: "done", reasoning: "", calls: [], startedAt: now, ...rest } } : {}),
+      ...(role === "assistant"
+        ? { answer: { status: "done", reasoning: "", calls: [], startedAt: now, ...rest } }
+        : {}),
     }));
     const conversation = { title, leafId: `m${rows.length - 1}`, settings: {}, createdAt: now, updatedAt: now };
-    await this.importFile(JSON.stringify({ format: "mimo-studio", version: 1, chats: [{ conversation, messages: rows }] }));
+    await this.importFile(
+      JSON.stringify({ format: "mimo-studio", version: 1, chats: [{ conversation, messages: rows }] }),
+    );
     await this.page.getByRole("link", { name: title }).click();
   }
 

@@ -15,7 +15,20 @@ export interface ModelInfo {
     readonly backend: string;
   };
   /** What further the server tells of a model of this architecture. */
-  readonly mimo?: Readonly<Record<string, unknown>>;
+  readonly mimo?: Architecture;
+}
+
+export interface Architecture {
+  readonly layers: readonly { readonly attention: "global" | "sliding"; readonly feed_forward: "dense" | "experts" }[];
+  readonly sliding_window: number;
+  readonly experts: { readonly total: number; readonly per_token: number };
+  readonly mtp_heads: number;
+  readonly kv: { readonly global_bytes_per_token: number; readonly sliding_bytes_per_sequence: number };
+  readonly [further: string]: unknown;
+}
+
+export function hasExperts(model: ModelInfo | undefined): boolean {
+  return model?.mimo?.layers.some((layer) => layer.feed_forward === "experts") ?? false;
 }
 
 export type ModelState =
@@ -23,6 +36,13 @@ export type ModelState =
   | { readonly status: "ready"; readonly model: ModelInfo };
 
 const RETRY_MS = 2000;
+
+let known: ModelInfo | undefined;
+
+/** The server's model, as far as it has been asked for. */
+export function knownModel(): ModelInfo | undefined {
+  return known;
+}
 
 export async function listModels(): Promise<readonly ModelInfo[]> {
   return (await requestJson<{ data: readonly ModelInfo[] }>("/v1/models")).data;
@@ -52,6 +72,7 @@ export function useModel(): ModelState {
 async function modelState(): Promise<ModelState> {
   try {
     const [model] = await listModels();
+    known = model;
     return model === undefined ? { status: "offline" } : { status: "ready", model };
   } catch (error) {
     return { status: error instanceof ApiError && error.status === 503 ? "loading" : "offline" };
