@@ -24,6 +24,8 @@ export interface Architecture {
   readonly experts: { readonly total: number; readonly per_token: number };
   readonly mtp_heads: number;
   readonly kv: { readonly global_bytes_per_token: number; readonly sliding_bytes_per_sequence: number };
+  /** What it samples with where a request has tools and does not say. */
+  readonly sampling_with_tools: { readonly temperature: number };
   readonly [further: string]: unknown;
 }
 
@@ -46,6 +48,18 @@ export function knownModel(): ModelInfo | undefined {
 
 export async function listModels(): Promise<readonly ModelInfo[]> {
   return (await requestJson<{ data: readonly ModelInfo[] }>("/v1/models")).data;
+}
+
+const NONE: readonly ModelInfo[] = [];
+
+/** All models of the server, under all their names; none until one is ready. */
+export function useModels(): readonly ModelInfo[] {
+  const { status } = useModel();
+  const [models, setModels] = useState(NONE);
+  useEffect(() => {
+    if (status === "ready") void listModels().then(setModels, () => setModels(NONE));
+  }, [status]);
+  return models;
 }
 
 /** The first model of the server; asks again until there is one. */

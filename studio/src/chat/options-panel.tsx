@@ -117,7 +117,7 @@ function PresetField({ settings, onChange }: Pick<OptionsPanelProps, "settings" 
   );
 }
 
-function ThinkingFields({ settings, set }: PartProps) {
+export function ThinkingFields({ settings, set }: PartProps) {
   const text = useText();
   const { thinking, thinkingBudget } = settings;
   const value = thinking === undefined ? "auto" : thinking ? "on" : "off";
@@ -161,7 +161,7 @@ function ThinkingFields({ settings, set }: PartProps) {
   );
 }
 
-function SamplingFields({ settings, set }: PartProps) {
+export function SamplingFields({ settings, set }: PartProps) {
   const text = useText();
   const off = text("options.off");
   const hasTools = (settings.tools?.length ?? 0) > 0;

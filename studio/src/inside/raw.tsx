@@ -4,6 +4,9 @@ import type { Trace } from "./trace.ts";
 import { useText } from "../i18n/i18n.ts";
 import { CopyButton } from "../markdown/code-block.tsx";
 
+/** Of turns, of thinking and of calls. */
+const MARKERS = /(<\|[\w-]+\|>|<\/?(?:think|tool_call|tool_response|tools)>)/;
+
 export function Raw({ trace: { prompt, steps, numTokens } }: { readonly trace: Trace }) {
   const text = useText();
   const output = steps.flatMap(({ tokens }) => tokens).join("");
@@ -32,7 +35,7 @@ function RawText({ title, note, source }: RawTextProps) {
         <CopyButton source={source} />
       </header>
       <pre className="source" tabIndex={0}>
-        {source.split(/(<\|[\w-]+\|>|<\/?\w+>)/).map((part, i) =>
+        {source.split(MARKERS).map((part, i) =>
           // Every second part is what the pattern found.
           i % 2 === 1 ? <mark key={i}>{part}</mark> : part,
         )}

@@ -6,7 +6,7 @@ import { DETAILS } from "../api/answers.ts";
 import { hasExperts, knownModel } from "../api/models.ts";
 import { readSetting, writeSetting } from "../store/local.ts";
 
-const NUM_ALTERNATIVES = 10;
+const NUM_ALTERNATIVES = 8;
 
 const listeners = new Set<() => void>();
 

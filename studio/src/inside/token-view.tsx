@@ -270,7 +270,7 @@ function Glass({ trace, at }: { readonly trace: Trace; readonly at: number | und
         <code>{visible(token.text)}</code>
         <span className="field-note">
           {text("tokens.number", { n: at + 1 })} ·{" "}
-          {token.head === undefined ? text("tokens.own") : text("tokens.drafted", { n: token.head })}
+          {token.head === undefined ? text("tokens.written") : text("tokens.drafted", { n: token.head })}
         </span>
       </header>
       <p className="field-note glass-rejected">
@@ -302,8 +302,7 @@ function Glass({ trace, at }: { readonly trace: Trace; readonly at: number | und
 function Alternatives({ odds, written }: { readonly odds: Odds; readonly written: string }) {
   const text = useText();
   return (
-    <table className="alternatives">
-      <caption className="only-heard">{text("tokens.alternatives")}</caption>
+    <table className="alternatives" aria-label={text("tokens.alternatives")}>
       <tbody>
         {odds.top.map(([alternative, logprob], i) => (
           <tr key={i} aria-current={alternative === written ? "true" : undefined}>

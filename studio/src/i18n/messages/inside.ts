@@ -53,6 +53,7 @@ export const inside = {
   "tokens.by-probability": ["Probability", "概率"],
   "tokens.by-entropy": ["Entropy", "熵"],
   "tokens.own": ["Model", "主模型"],
+  "tokens.written": ["written by the model", "由主模型写出"],
   "tokens.rejected": ["Rejected draft", "被拒绝的草稿"],
   "tokens.show-rejected": ["Show rejected drafts", "显示被拒绝的草稿"],
   "tokens.cut": ["The first {n} tokens were recorded.", "仅记录了前 {n} 个词元。"],
