@@ -26,25 +26,31 @@ export interface DemandsProps {
 }
 
 type Tab = "format" | "tools";
-type Verdict = "good" | Refusal;
+interface Verdict {
+  /** The texts that it is about. */
+  readonly subject: string;
+  /** Undefined where the server takes them. */
+  readonly refusal: Refusal | undefined;
+}
 
 export function Demands({ input, onChange, body, refusal }: DemandsProps) {
   const text = useText();
   const [tab, setTab] = useState<Tab>("format");
   const [verdict, setVerdict] = useState<Verdict>();
   const { format, schema, hasTools, tools } = input;
-  // Of another text it is no verdict.
-  useEffect(() => setVerdict(undefined), [format, schema, hasTools, tools]);
+  const subject = JSON.stringify([format, schema, hasTools, tools]);
   useEffect(() => {
     if (refusal === undefined) return;
-    setVerdict(refusal);
+    setVerdict({ subject, refusal });
     setTab(refusal.param.startsWith("tools") ? "tools" : "format");
+    // Told once, when it comes; by then the texts may be others.
   }, [refusal?.param, refusal?.message]);
   const check = async (): Promise<void> => {
-    const refused = body === undefined ? undefined : await checkDemands(body);
-    if (refused === undefined) setVerdict("good");
+    if (body === undefined) return;
+    const refused = await checkDemands(body);
+    if (refused === undefined) setVerdict({ subject, refusal: undefined });
     else if (refused.param === undefined) notifyError(refused);
-    else setVerdict({ param: refused.param, message: refused.message });
+    else setVerdict({ subject, refusal: { param: refused.param, message: refused.message } });
   };
   const editor = (kind: Tab) => {
     const json = kind === "format" ? schema : tools;
@@ -52,9 +58,10 @@ export function Demands({ input, onChange, body, refusal }: DemandsProps) {
     return (
       <JsonEditor
         label={text(kind === "format" ? "play.schema" : "play.tools")}
+        hint={text(kind === "format" ? "play.format-hint" : "play.tools-hint")}
         value={json}
         problem={problem}
-        verdict={verdict}
+        verdict={verdict?.subject === subject ? verdict : undefined}
         canCheck={body !== undefined}
         onChange={(value) => onChange(kind === "format" ? { schema: value } : { tools: value })}
         onCheck={() => void check().catch(notifyError)}
@@ -81,7 +88,7 @@ export function Demands({ input, onChange, body, refusal }: DemandsProps) {
               choices={FORMATS.map((value) => ({ value, label: text(`play.${value}` as MessageKey) }))}
             />
             {format === "json_schema" && editor("format")}
-            {format !== "text" && <p className="field-note">{text("play.format-hint")}</p>}
+            {format === "json_object" && <p className="field-note">{text("play.format-hint")}</p>}
           </div>
         ) : (
           <div className="stack">
@@ -96,6 +103,7 @@ export function Demands({ input, onChange, body, refusal }: DemandsProps) {
 
 interface JsonEditorProps {
   readonly label: string;
+  readonly hint: string;
   readonly value: string;
   readonly problem: string | undefined;
   readonly verdict: Verdict | undefined;
@@ -104,12 +112,12 @@ interface JsonEditorProps {
   readonly onCheck: () => void;
 }
 
-function JsonEditor({ label, value, problem, verdict, canCheck, onChange, onCheck }: JsonEditorProps) {
+function JsonEditor({ label, hint, value, problem, verdict, canCheck, onChange, onCheck }: JsonEditorProps) {
   const text = useText();
-  const refused = typeof verdict === "object" ? verdict.message : undefined;
+  const refused = verdict?.refusal?.message;
   return (
     <>
-      <Field label={label} error={problem === undefined ? refused : text("play.no-json", { why: problem })}>
+      <Field label={label} hint={hint} error={problem === undefined ? refused : text("play.no-json", { why: problem })}>
         {(attributes) => (
           <textarea
             {...attributes}
@@ -130,7 +138,7 @@ function JsonEditor({ label, value, problem, verdict, canCheck, onChange, onChec
           {text("play.tidy")}
         </Button>
         <span role="status" className="play-good">
-          {verdict === "good" && text("play.good")}
+          {verdict !== undefined && refused === undefined && text("play.good")}
         </span>
       </div>
     </>

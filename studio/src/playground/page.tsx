@@ -123,7 +123,6 @@ export default function PlaygroundPage({ onNavigation }: PageProps) {
               onChange={(side) => setSide(at, side)}
               models={models}
               body={bodies[at]}
-              format={input.format}
               run={runs[at]}
             />
           ))}

@@ -18,6 +18,8 @@ const BEFORE: Message = {
 
 export interface Run {
   readonly message: AnsweredMessage | undefined;
+  /** Whether the answer was asked to be JSON. */
+  readonly isJson: boolean;
   /** The field of the request that the server refused. */
   readonly param: string | undefined;
   readonly isRunning: boolean;
@@ -28,6 +30,7 @@ export interface Run {
 export function useRun(): Run {
   const [message, setMessage] = useState<AnsweredMessage>();
   const [param, setParam] = useState<string>();
+  const [isJson, setJson] = useState(false);
   const abort = useRef<AbortController>(undefined);
   const stop = useCallback(() => abort.current?.abort(), []);
   useEffect(() => stop, [stop]);
@@ -36,13 +39,14 @@ export function useRun(): Run {
     const controller = new AbortController();
     abort.current = controller;
     setParam(undefined);
+    setJson(body.response_format !== undefined);
     void answer(body, controller.signal, (next) => {
       if (abort.current === controller) setMessage(next);
     }).catch((error: unknown) => {
       if (abort.current === controller && error instanceof ApiError) setParam(error.param);
     });
   };
-  return { message, param, isRunning: message?.answer.status === "streaming", start, stop };
+  return { message, isJson, param, isRunning: message?.answer.status === "streaming", start, stop };
 }
 
 /** Shows the answer once per frame of the screen while it grows. Throws what ended it, once that is shown. */

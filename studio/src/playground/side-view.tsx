@@ -2,7 +2,7 @@
 
 import { Braces } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
-import type { Body, Format, Side } from "./input.ts";
+import type { Body, Side } from "./input.ts";
 import type { Run } from "./run.ts";
 import type { ModelInfo } from "../api/models.ts";
 import { SamplingFields, ThinkingFields } from "../chat/options-panel.tsx";
@@ -21,11 +21,10 @@ export interface SideViewProps {
   readonly onChange: (side: Side) => void;
   readonly models: readonly ModelInfo[];
   readonly body: Body | undefined;
-  readonly format: Format;
   readonly run: Run;
 }
 
-export function SideView({ name, side, onChange, models, body, format, run }: SideViewProps) {
+export function SideView({ name, side, onChange, models, body, run }: SideViewProps) {
   const text = useText();
   const [isCodeOpen, setCodeOpen] = useState(false);
   const { settings } = side;
@@ -60,7 +59,7 @@ export function SideView({ name, side, onChange, models, body, format, run }: Si
           <SamplingFields settings={settings} set={set} />
         </div>
       </details>
-      <Output run={run} format={format} />
+      <Output {...run} />
       {isCodeOpen && body !== undefined && (
         <Suspense fallback={null}>
           <CodeDialog body={body} model={model} onClose={() => setCodeOpen(false)} />
@@ -87,7 +86,7 @@ function useSummary({ thinking, temperature, topP, maxTokens, seed }: ChatSettin
   return parts.length === 0 ? text("preset.default") : parts.join(" · ");
 }
 
-function Output({ run: { message, isRunning }, format }: { readonly run: Run; readonly format: Format }) {
+function Output({ message, isRunning, isJson }: Run) {
   const text = useText();
   if (message === undefined)
     return (
@@ -114,11 +113,7 @@ function Output({ run: { message, isRunning }, format }: { readonly run: Run; re
           </details>
         )}
         {content !== "" &&
-          (format === "text" ? (
-            <Markdown source={content} isGrowing={isRunning} />
-          ) : (
-            <pre className="source">{content}</pre>
-          ))}
+          (isJson ? <pre className="source">{content}</pre> : <Markdown source={content} isGrowing={isRunning} />)}
         {calls.map((call) => (
           <section key={call.id} className="call" aria-label={text("call.title", { name: call.name })}>
             <header>

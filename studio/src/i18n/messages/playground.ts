@@ -25,6 +25,10 @@ export const playground = {
   "play.schema": ["JSON Schema of the answer", "回答的 JSON Schema"],
   "play.use-tools": ["The model may call tools", "允许模型调用工具"],
   "play.tools": ["Tools, as the API has them", "工具（API 格式）"],
+  "play.tools-hint": [
+    "Functions with a name, a description and a JSON Schema. Calls of a strict one always keep its schema.",
+    "带名称、说明和 JSON Schema 的函数。strict 函数的调用始终符合其 schema。",
+  ],
   "play.check": ["Check", "检查"],
   "play.tidy": ["Tidy", "整理"],
   "play.good": ["The server takes this.", "服务器接受。"],
