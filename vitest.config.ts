@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "project",
-          include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "test/**/*.test.ts", "studio/src/**/*.test.ts"],
           exclude: ["test/recipes/**"],
         },
       },

@@ -1,6 +1,6 @@
 // The frame around all pages: navigation, the page of the address, notices and the dialog for the key.
 
-import { Suspense, lazy, useEffect, useState } from "react";
+import { Suspense, lazy, useState } from "react";
 import { KeyDialog } from "./ui/key-dialog.tsx";
 import { PageBoundary } from "./ui/page-boundary.tsx";
 import { Sidebar } from "./ui/sidebar.tsx";
@@ -19,8 +19,6 @@ export function App() {
   const route = useRoute();
   const [isNavigationOpen, setNavigationOpen] = useState(false);
   useLanguage();
-  // On a phone the navigation covers the page, so it goes when its reader has gone somewhere.
-  useEffect(() => setNavigationOpen(false), [route]);
   return (
     <div className={isNavigationOpen ? "app is-navigating" : "app"}>
       <Sidebar route={route} onClose={() => setNavigationOpen(false)} />

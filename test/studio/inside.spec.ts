@@ -8,7 +8,10 @@ const STORY = "Tell me a story about a fox and a lamp.";
 
 const panelOf = ({ page }: Chat) => page.getByRole("complementary", { name: "Inside the model" });
 
-test("an answer's tokens are its text, with drafts, alternatives, experts and the raw prompt", async ({ chat, page }) => {
+test("an answer's tokens are its text, with drafts, alternatives, experts and the raw prompt", async ({
+  chat,
+  page,
+}) => {
   await chat.chooseGreedy();
   await page.keyboard.press("Control+Shift+L");
   const panel = panelOf(chat);
@@ -24,7 +27,13 @@ test("an answer's tokens are its text, with drafts, alternatives, experts and th
   await panel.getByRole("tab", { name: "Tokens" }).click();
   const tokens = panel.getByRole("option");
   const texts = await tokens.allInnerTexts();
-  expect(texts.join("").replace(/↵\n?/g, "\n").replace(/<\|im_end\|>$/, "").trim()).toBe(answer.trim());
+  expect(
+    texts
+      .join("")
+      .replace(/↵\n?/g, "\n")
+      .replace(/<\|im_end\|>$/, "")
+      .trim(),
+  ).toBe(answer.trim());
   const accepted = panel.getByRole("option", { name: /MTP head 1$/ });
   const numAccepted = await accepted.count();
   expect(numAccepted).toBeGreaterThan(0);
@@ -80,7 +89,13 @@ test("a recording that a reload interrupts is whole", async ({ chat, page }) => 
   const panel = panelOf(chat);
   await panel.getByRole("tab", { name: "Tokens" }).click();
   const texts = await panel.getByRole("option").allInnerTexts();
-  expect(texts.join("").replace(/↵\n?/g, "\n").replace(/<\|im_end\|>$/, "").trim()).toBe(answer.trim());
+  expect(
+    texts
+      .join("")
+      .replace(/↵\n?/g, "\n")
+      .replace(/<\|im_end\|>$/, "")
+      .trim(),
+  ).toBe(answer.trim());
 });
 
 test("what was not recorded is recorded on demand", async ({ chat, page }) => {

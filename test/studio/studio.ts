@@ -120,14 +120,24 @@ export class Chat {
   /** Sampling that takes the likeliest token, so that a test sees what every other run sees. */
   async chooseGreedy(): Promise<void> {
     const panel = await this.openSettings();
-    await panel.getByLabel("Preset").selectOption({ label: "Always the most likely" });
+    await panel.getByLabel("Preset", { exact: true }).selectOption({ label: "Always the most likely" });
   }
 
-  /** Random tokens: an answer that goes on until it is stopped, or the context is full. */
-  async chooseEndless(): Promise<void> {
-    const panel = await this.openSettings();
-    await panel.getByLabel("Temperature").fill("2");
-    await panel.getByLabel("Top-p").fill("1");
+  /** Further fields for every request to come, which no reader can set. */
+  async alsoSend(fields: object): Promise<void> {
+    await this.page.route("**/v1/chat/completions", async (route) => {
+      const body = route.request().postDataJSON() as object;
+      await route.continue({ postData: JSON.stringify({ ...body, ...fields }) });
+    });
+  }
+
+  /** Answers go on until they are stopped, or the context is full. */
+  async makeEndless(): Promise<void> {
+    await this.alsoSend({ ignore_eos: true });
+  }
+
+  async stopSending(): Promise<void> {
+    await this.page.unroute("**/v1/chat/completions");
   }
 
   /** A conversation of given messages, by way of an import. */

@@ -14,19 +14,32 @@ export interface ModelInfo {
     readonly n_mtp_heads: number;
     readonly backend: string;
   };
-  /** What further the server tells of a model of this architecture. */
-  readonly mimo?: Architecture;
+  /** Of `GET /v1/models/{id}`. */
+  readonly mimo?: ModelDetails;
 }
 
-export interface Architecture {
-  readonly layers: readonly { readonly attention: "global" | "sliding"; readonly feed_forward: "dense" | "experts" }[];
+/** What a picture of the model needs, and how it is best sampled. */
+export interface ModelDetails {
+  readonly context_length: number;
+  readonly hidden_size: number;
+  readonly layers: readonly {
+    readonly attention: "global" | "sliding";
+    readonly feed_forward: "dense" | "experts";
+  }[];
   readonly sliding_window: number;
   readonly experts: { readonly total: number; readonly per_token: number };
   readonly mtp_heads: number;
   readonly kv: { readonly global_bytes_per_token: number; readonly sliding_bytes_per_sequence: number };
-  /** What it samples with where a request has tools and does not say. */
-  readonly sampling_with_tools: { readonly temperature: number };
-  readonly [further: string]: unknown;
+  readonly sampling: Sampling;
+  readonly sampling_with_tools: Partial<Sampling>;
+}
+
+export interface Sampling {
+  readonly temperature: number;
+  readonly top_p: number;
+  readonly top_k: number;
+  readonly min_p: number;
+  readonly repetition_penalty: number;
 }
 
 export function hasExperts(model: ModelInfo | undefined): boolean {
@@ -62,6 +75,10 @@ export function useModels(): readonly ModelInfo[] {
   return models;
 }
 
+export function describeModel(id: string): Promise<ModelInfo> {
+  return requestJson<ModelInfo>(`/v1/models/${encodeURIComponent(id)}`);
+}
+
 /** The first model of the server; asks again until there is one. */
 export function useModel(): ModelState {
   const [state, setState] = useState<ModelState>({ status: "loading" });
@@ -86,8 +103,9 @@ export function useModel(): ModelState {
 async function modelState(): Promise<ModelState> {
   try {
     const [model] = await listModels();
-    known = model;
-    return model === undefined ? { status: "offline" } : { status: "ready", model };
+    if (model === undefined) return { status: "offline" };
+    known = await describeModel(model.id);
+    return { status: "ready", model: known };
   } catch (error) {
     return { status: error instanceof ApiError && error.status === 503 ? "loading" : "offline" };
   }

@@ -2,6 +2,11 @@
 
 const TOKEN = /\s*(\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|[-+*/%^()])/iy;
 const MAX_DEPTH = 200;
+const OPERATORS: Readonly<Record<string, (a: number, b: number) => number>> = {
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+};
 
 /** Throws with a sentence that says where the expression stops making sense. */
 export function calculate(expression: string): number {
@@ -20,11 +25,10 @@ export function calculate(expression: string): number {
   const product = (): number => {
     let value = signed();
     for (;;) {
-      const operator = tokens[at];
-      if (operator === "*") (at++, (value *= signed()));
-      else if (operator === "/") (at++, (value /= signed()));
-      else if (operator === "%") (at++, (value %= signed()));
-      else return value;
+      const operator = OPERATORS[tokens[at] ?? ""];
+      if (operator === undefined) return value;
+      at++;
+      value = operator(value, signed());
     }
   };
   const signed = (): number => {

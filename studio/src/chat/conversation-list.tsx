@@ -119,7 +119,13 @@ export function ConversationList({ route }: { readonly route: Route }) {
         {shown.length === 0 && <p className="chats-empty">{text(needle === "" ? "list.empty" : "list.none-found")}</p>}
       </nav>
       {asked !== undefined && (
-        <Questions asked={asked} folders={allFolders} onAsk={setAsked} onClose={() => setAsked(undefined)} />
+        <Questions
+          asked={asked}
+          current={current}
+          folders={allFolders}
+          onAsk={setAsked}
+          onClose={() => setAsked(undefined)}
+        />
       )}
     </div>
   );
@@ -234,13 +240,15 @@ function FolderMenu({ folder, onAsk }: { readonly folder: Folder; readonly onAsk
 
 interface QuestionsProps {
   readonly asked: Asked;
+  /** The conversation that is shown. */
+  readonly current: string | undefined;
   readonly folders: readonly Folder[];
   readonly onAsk: (asked: Asked) => void;
   readonly onClose: () => void;
 }
 
 /** The dialog of what a menu asked for. */
-function Questions({ asked, folders: known, onAsk, onClose }: QuestionsProps) {
+function Questions({ asked, current, folders: known, onAsk, onClose }: QuestionsProps) {
   const text = useText();
   switch (asked.what) {
     case "rename":
@@ -262,7 +270,7 @@ function Questions({ asked, folders: known, onAsk, onClose }: QuestionsProps) {
           onClose={onClose}
           onConfirm={() => {
             void removeConversation(asked.chat.id);
-            navigate("chat");
+            if (current === asked.chat.id) navigate("chat");
           }}
         />
       );

@@ -2,22 +2,31 @@
 
 import { createConversation } from "./controller.ts";
 import { stopAnswer } from "./live.ts";
-import { fromJson, readConversation, toJson, toMarkdown } from "./transfer.ts";
+import { type Exported, fromJson, toJson, toMarkdown } from "./transfer.ts";
 import { pathTo } from "./tree.ts";
 import { text } from "../i18n/i18n.ts";
 import { navigate } from "../router.ts";
 import { type Conversation, database, freshId, type Message } from "../store/database.ts";
-import { conversations, messagesOf } from "../store/store.ts";
+import { conversations, messagesOf, openThreads } from "../store/store.ts";
 import { chooseFiles, downloadText } from "../ui/files.ts";
 import { notify, notifyError } from "../ui/toast.tsx";
 
 /** Ids of conversations in whose messages the words stand, in small letters. */
 export async function searchMessages(needle: string): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
-  await database.messages.each(({ conversationId, content }) => {
+  const look = ({ conversationId, content }: Message): void => {
     if (!found.has(conversationId) && content.toLowerCase().includes(needle)) found.add(conversationId);
-  });
+  };
+  // Without storage, conversations are where they are open.
+  await database.messages.each(look).catch(() => {});
+  for (const thread of openThreads()) for (const message of thread.snapshot().values()) look(message);
   return found;
+}
+
+async function readConversation(conversation: Conversation): Promise<Exported> {
+  const thread = messagesOf(conversation.id);
+  await thread.loaded;
+  return { conversation, messages: [...thread.snapshot().values()] };
 }
 
 export async function removeConversation(id: string): Promise<void> {

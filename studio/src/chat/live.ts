@@ -175,7 +175,7 @@ export async function stopAnswer(id: string): Promise<void> {
   if (live === undefined) return;
   const { replyId } = live.message.answer;
   try {
-    if (replyId !== undefined) await controlAnswer(replyId, "stop");
+    if (replyId !== undefined) await controlIfRunning(replyId, "stop");
   } finally {
     // The stream ends by itself with what the engine had; where it cannot be told, the page stops listening.
     const isTold = replyId !== undefined;
@@ -185,5 +185,14 @@ export async function stopAnswer(id: string): Promise<void> {
 
 export async function endThinking(id: string): Promise<void> {
   const replyId = running.get(id)?.message.answer.replyId;
-  if (replyId !== undefined) await controlAnswer(replyId, "reasoning_end");
+  if (replyId !== undefined) await controlIfRunning(replyId, "reasoning_end");
+}
+
+/** An answer may have ended while its reader aimed at the button. */
+async function controlIfRunning(...control: Parameters<typeof controlAnswer>): Promise<void> {
+  try {
+    await controlAnswer(...control);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+  }
 }

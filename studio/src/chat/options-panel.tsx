@@ -4,6 +4,7 @@ import { RotateCcw, Save, Trash2, X } from "lucide-react";
 import { useState } from "react";
 import { BUILT_IN_PRESETS, RECOMMENDED, sameSettings } from "./presets.ts";
 import { ToolSettings } from "./tool-settings.tsx";
+import type { ModelDetails } from "../api/models.ts";
 import { formatNumber, useText } from "../i18n/i18n.ts";
 import { type ChatSettings, freshId } from "../store/database.ts";
 import { useRows } from "../store/mirror.ts";
@@ -16,11 +17,13 @@ export interface OptionsPanelProps {
   readonly settings: ChatSettings;
   readonly onChange: (settings: ChatSettings) => void;
   readonly onClose: () => void;
+  /** How the model is best sampled, as its server says. */
+  readonly model: ModelDetails | undefined;
 }
 
 const BUDGETS = [128, 512, 2048, 8192, 32_768] as const;
 
-export function OptionsPanel({ settings, onChange, onClose }: OptionsPanelProps) {
+export function OptionsPanel({ settings, onChange, onClose, model }: OptionsPanelProps) {
   const text = useText();
   const set = (fields: Partial<ChatSettings>): void => onChange({ ...settings, ...fields });
   return (
@@ -45,7 +48,7 @@ export function OptionsPanel({ settings, onChange, onClose }: OptionsPanelProps)
         <ThinkingFields settings={settings} set={set} />
         <section className="stack">
           <h3>{text("options.sampling")}</h3>
-          <SamplingFields settings={settings} set={set} />
+          <SamplingFields settings={settings} set={set} model={model} />
         </section>
         <ToolSettings chosen={settings.tools ?? []} onChange={(tools) => set({ tools })} />
       </div>
@@ -161,30 +164,31 @@ export function ThinkingFields({ settings, set }: PartProps) {
   );
 }
 
-export function SamplingFields({ settings, set }: PartProps) {
+export function SamplingFields({ settings, set, model }: PartProps & Pick<OptionsPanelProps, "model">) {
   const text = useText();
   const off = text("options.off");
   const hasTools = (settings.tools?.length ?? 0) > 0;
+  const recommended = { ...RECOMMENDED, ...model?.sampling, ...(hasTools ? model?.sampling_with_tools : {}) };
   return (
     <>
       <Slider
         label={text("options.temperature")}
         value={settings.temperature}
-        recommended={hasTools ? RECOMMENDED.agentTemperature : RECOMMENDED.temperature}
+        recommended={recommended.temperature}
         max={2}
         onChange={(temperature) => set({ temperature })}
       />
       <Slider
         label={text("options.top-p")}
         value={settings.topP}
-        recommended={RECOMMENDED.topP}
+        recommended={recommended.top_p}
         max={1}
         onChange={(topP) => set({ topP })}
       />
       <Slider
         label={text("options.min-p")}
         value={settings.minP}
-        recommended={0}
+        recommended={recommended.min_p}
         max={1}
         onChange={(minP) => set({ minP })}
       />

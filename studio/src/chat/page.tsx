@@ -22,7 +22,7 @@ import { ArtifactContext } from "../markdown/artifacts.ts";
 import { navigate, useRoute } from "../router.ts";
 import type { Attachment, ChatSettings, Conversation, Message } from "../store/database.ts";
 import { readSetting, writeSetting } from "../store/local.ts";
-import { useIsLoaded, useRows, useStorageProblem } from "../store/mirror.ts";
+import { onOtherTab, useIsLoaded, useRows, useStorageProblem } from "../store/mirror.ts";
 import { conversations, messagesOf } from "../store/store.ts";
 import { IconButton } from "../ui/button.tsx";
 import { copyText } from "../ui/files.ts";
@@ -34,6 +34,7 @@ const InsidePanel = lazy(() => import("../inside/panel.tsx"));
 type Panel = "options" | "inside" | { readonly artifact: string };
 
 const NOTHING = "none";
+const NOTICE_EVERY_MS = 30_000;
 
 export function ChatPage({ onNavigation }: PageProps) {
   const text = useText();
@@ -62,6 +63,7 @@ export function ChatPage({ onNavigation }: PageProps) {
     setPanel((open) => (typeof open === "string" ? open : undefined));
     composer.current?.focus();
   }, [id]);
+  useOtherTabNotice(id, text("chat.other-tab"));
   useEffect(() => {
     document.title = conversation === undefined ? "MiMo Studio" : `${conversation.title} · MiMo Studio`;
   }, [conversation]);
@@ -181,7 +183,12 @@ export function ChatPage({ onNavigation }: PageProps) {
           </div>
         </section>
         {panel === "options" && (
-          <OptionsPanel settings={settings} onChange={setSettings} onClose={() => setPanel(undefined)} />
+          <OptionsPanel
+            settings={settings}
+            onChange={setSettings}
+            onClose={() => setPanel(undefined)}
+            model={model?.mimo}
+          />
         )}
         {panel === "inside" && (
           <Suspense fallback={<aside className="panel is-wide" />}>
@@ -227,6 +234,18 @@ function readDraft(): ChatSettings {
   } catch {
     return {};
   }
+}
+
+/** Two tabs may write in one conversation: each adds to the tree, and the one that did not is told. */
+function useOtherTabNotice(id: string | undefined, notice: string): void {
+  useEffect(() => {
+    let toldAt = 0;
+    return onOtherTab((part) => {
+      if (part !== id || Date.now() - toldAt < NOTICE_EVERY_MS) return;
+      toldAt = Date.now();
+      notify(notice);
+    });
+  }, [id, notice]);
 }
 
 /** The answer of this branch that is on its way. */

@@ -11,7 +11,8 @@ export interface BuiltInPreset {
 }
 
 /** Of the model's card: for conversation, and for agents and tools. */
-export const RECOMMENDED = { temperature: 0.8, agentTemperature: 0.3, topP: 0.95 } as const;
+export const RECOMMENDED = { temperature: 0.8, top_p: 0.95, min_p: 0 } as const;
+const AGENT_TEMPERATURE = 0.3;
 
 export const BUILT_IN_PRESETS: readonly BuiltInPreset[] = [
   { id: "default", label: "preset.default", settings: () => ({}) },
@@ -21,7 +22,7 @@ export const BUILT_IN_PRESETS: readonly BuiltInPreset[] = [
     settings: () => ({
       system: englishPrompt(new Date()),
       temperature: RECOMMENDED.temperature,
-      topP: RECOMMENDED.topP,
+      topP: RECOMMENDED.top_p,
     }),
   },
   {
@@ -30,7 +31,7 @@ export const BUILT_IN_PRESETS: readonly BuiltInPreset[] = [
     settings: () => ({
       system: chinesePrompt(new Date()),
       temperature: RECOMMENDED.temperature,
-      topP: RECOMMENDED.topP,
+      topP: RECOMMENDED.top_p,
     }),
   },
   {
@@ -38,8 +39,8 @@ export const BUILT_IN_PRESETS: readonly BuiltInPreset[] = [
     label: "preset.agent",
     settings: () => ({
       system: englishPrompt(new Date()),
-      temperature: RECOMMENDED.agentTemperature,
-      topP: RECOMMENDED.topP,
+      temperature: AGENT_TEMPERATURE,
+      topP: RECOMMENDED.top_p,
       thinking: true,
       tools: ["calculator", "current_time"],
     }),

@@ -11,6 +11,9 @@ import type { Answer } from "../store/database.ts";
 import { Button } from "../ui/button.tsx";
 import { notifyError } from "../ui/toast.tsx";
 
+/** Most characters that are shown while there are more to come. */
+const GROWING_SHOWN = 8000;
+
 export function Thinking({ id, answer }: { readonly id: string; readonly answer: Answer }) {
   const text = useText();
   const [isOpen, setOpen] = useState(false);
@@ -28,7 +31,11 @@ export function Thinking({ id, answer }: { readonly id: string; readonly answer:
           onClick={() => setOpen(!isOpen)}
         >
           <Brain />
-          <span>{text(isThinking ? "thinking.now" : "thinking.done", { seconds })}</span>
+          <span>
+            {isThinking
+              ? text("thinking.now", { seconds })
+              : text(seconds === 0 ? "thinking.brief" : "thinking.done", { seconds })}
+          </span>
           <ChevronRight className="chevron" />
         </button>
         {isThinking && (
@@ -44,11 +51,16 @@ export function Thinking({ id, answer }: { readonly id: string; readonly answer:
       </div>
       {isOpen && (
         <div id={bodyId} className="thoughts" role="group" aria-label={text("thinking.label")} tabIndex={0}>
-          {isThinking ? <p className="as-text">{answer.reasoning}</p> : <Markdown source={answer.reasoning} />}
+          {isThinking ? <p className="as-text">{endOf(answer.reasoning)}</p> : <Markdown source={answer.reasoning} />}
         </div>
       )}
     </section>
   );
+}
+
+/** What was thought last: all of it, drawn anew each frame, would be more than a frame takes. */
+function endOf(reasoning: string): string {
+  return reasoning.length <= GROWING_SHOWN ? reasoning : `… ${reasoning.slice(-GROWING_SHOWN)}`;
 }
 
 /** Whole seconds since `from`, counting on while it runs. */

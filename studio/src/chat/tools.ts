@@ -20,7 +20,10 @@ export const builtInTools: ReadonlyMap<string, BuiltInTool> = new Map([
         properties: { expression: { type: "string", description: "Such as (3 + 4) * 5." } },
         required: ["expression"],
       },
-      run: ({ expression }) => String(calculate(String(expression ?? ""))),
+      run: ({ expression }) => {
+        if (typeof expression !== "string") throw new Error("expression must be a string.");
+        return String(calculate(expression));
+      },
     },
   ],
   [

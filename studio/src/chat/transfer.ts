@@ -9,7 +9,6 @@ import {
   type Attachment,
   type ChatSettings,
   type Conversation,
-  database,
   freshId,
   type Message,
   type ToolCall,
@@ -23,11 +22,6 @@ const MAX_MESSAGES = 100_000;
 export interface Exported {
   readonly conversation: Conversation;
   readonly messages: readonly Message[];
-}
-
-export async function readConversation(conversation: Conversation): Promise<Exported> {
-  const messages = await database.messages.where("conversationId").equals(conversation.id).toArray();
-  return { conversation, messages };
 }
 
 /** But for recordings of how answers were made, which are large and of no use elsewhere. */

@@ -52,12 +52,14 @@ export function newestLeafUnder(messages: Messages, id: string): string {
 
 /** A message and everything below it. */
 export function subtreeOf(messages: Messages, id: string): readonly string[] {
-  const children = Map.groupBy(messages.values(), ({ parentId }) => parentId);
+  const children = new Map<string | undefined, string[]>();
+  for (const message of messages.values())
+    children.set(message.parentId, [...(children.get(message.parentId) ?? []), message.id]);
   const ids = new Set<string>();
   const visit = (next: string): void => {
     if (ids.has(next)) return;
     ids.add(next);
-    for (const child of children.get(next) ?? []) visit(child.id);
+    for (const child of children.get(next) ?? []) visit(child);
   };
   visit(id);
   return [...ids];

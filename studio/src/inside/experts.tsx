@@ -5,13 +5,13 @@ import { type MouseEvent, useEffect, useMemo, useRef, useState } from "react";
 import { percent, visible } from "./figures.tsx";
 import { countRoutes, expertsOf, type LayerLoad } from "./load.ts";
 import type { TraceProps } from "./panel.tsx";
-import type { Architecture } from "../api/models.ts";
+import type { ModelDetails } from "../api/models.ts";
 import { useText } from "../i18n/i18n.ts";
 import { Field } from "../ui/field.tsx";
 import { useIsDark } from "../ui/theme.ts";
 
 export interface ExpertsProps extends TraceProps {
-  readonly architecture: Architecture | undefined;
+  readonly architecture: ModelDetails | undefined;
 }
 
 export function Experts({ trace, architecture, selected, onSelect }: ExpertsProps) {
@@ -62,7 +62,7 @@ export function Experts({ trace, architecture, selected, onSelect }: ExpertsProp
   );
 }
 
-function routedLayers(architecture: Architecture | undefined): readonly number[] {
+function routedLayers(architecture: ModelDetails | undefined): readonly number[] {
   return (architecture?.layers ?? []).flatMap((layer, i) => (layer.feed_forward === "experts" ? [i] : []));
 }
 

@@ -7,6 +7,20 @@ import { useEffect, useState } from "react";
 import { useText } from "../i18n/i18n.ts";
 import { useIsDark } from "../ui/theme.ts";
 
+/** What a diagram may not set for itself. */
+const SECURE = [
+  "secure",
+  "securityLevel",
+  "startOnLoad",
+  "maxTextSize",
+  "maxEdges",
+  "suppressErrorRendering",
+  "htmlLabels",
+  "flowchart",
+  "themeCSS",
+  "dompurifyConfig",
+] as const;
+
 let numDrawn = 0;
 
 interface Drawing {
@@ -55,6 +69,10 @@ async function draw(source: string, isDark: boolean): Promise<Drawing> {
     theme: isDark ? "dark" : "neutral",
     fontFamily: "system-ui, sans-serif",
     suppressErrorRendering: true,
+    // Labels are measured in the page itself: as text of a drawing, they are no elements of it.
+    htmlLabels: false,
+    flowchart: { htmlLabels: false },
+    secure: [...SECURE],
   });
   const { svg } = await mermaid.render(`diagram-${numDrawn++}`, source);
   const [, width = "600"] = /viewBox="[-\d.]+ [-\d.]+ ([\d.]+)/.exec(svg) ?? [];

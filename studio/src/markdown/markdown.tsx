@@ -12,6 +12,9 @@ const Formula = lazy(() => import("./formula.tsx"));
 const WEB = /^(?:https?:|mailto:)/i;
 const OWN_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
 
+/** Blocks that are looked at and laid out at once: a text may have thousands, and grows at its end. */
+const PART = 32;
+
 export interface MarkdownProps {
   readonly source: string;
   /** Whether more is to come. */
@@ -23,13 +26,31 @@ export function Markdown({ source, isGrowing = false }: MarkdownProps) {
   splitter.current ??= new BlockSplitter();
   const blocks = splitter.current.split(source);
   return (
-    <div className="prose">
-      {blocks.map((block, i) => (
-        <BlockView key={block.start} block={block} isOpen={isGrowing && i === blocks.length - 1} />
+    <div className={blocks.length > PART ? "prose is-long" : "prose"}>
+      {partsOf(blocks).map((part, i, { length }) => (
+        <Part key={part[0]!.start} blocks={part} isOpen={isGrowing && i === length - 1} />
       ))}
     </div>
   );
 }
+
+function partsOf(blocks: readonly Block[]): readonly (readonly Block[])[] {
+  return Array.from({ length: Math.ceil(blocks.length / PART) }, (_, i) => blocks.slice(i * PART, (i + 1) * PART));
+}
+
+const Part = memo(
+  function Part({ blocks, isOpen }: { readonly blocks: readonly Block[]; readonly isOpen: boolean }) {
+    return (
+      <div className="prose-part">
+        {blocks.map((block, i) => (
+          <BlockView key={block.start} block={block} isOpen={isOpen && i === blocks.length - 1} />
+        ))}
+      </div>
+    );
+  },
+  (a, b) =>
+    a.isOpen === b.isOpen && a.blocks.length === b.blocks.length && a.blocks.every((block, i) => block === b.blocks[i]),
+);
 
 const BlockView = memo(
   function BlockView({ block, isOpen }: { readonly block: Block; readonly isOpen: boolean }) {

@@ -56,7 +56,7 @@ export function SideView({ name, side, onChange, models, body, run }: SideViewPr
         </summary>
         <div className="stack">
           <ThinkingFields settings={settings} set={set} />
-          <SamplingFields settings={settings} set={set} />
+          <SamplingFields settings={settings} set={set} model={model?.mimo} />
         </div>
       </details>
       <Output {...run} />

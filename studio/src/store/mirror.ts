@@ -14,12 +14,20 @@ interface Change {
 
 const tabs = new BroadcastChannel("mimo-studio");
 const mirrors = new Set<{ readonly name: string; readonly part: string | undefined; reload: () => void }>();
+const otherTabListeners = new Set<(part: string) => void>();
 const problemListeners = new Set<() => void>();
 let problem: string | undefined;
 
 tabs.addEventListener("message", ({ data }: MessageEvent<Change>) => {
   for (const mirror of mirrors) if (mirror.name === data.table && mirror.part === data.part) mirror.reload();
+  if (data.part !== undefined) for (const listener of otherTabListeners) listener(data.part);
 });
+
+/** Tells of parts that another tab has written to. */
+export function onOtherTab(listener: (part: string) => void): () => void {
+  otherTabListeners.add(listener);
+  return () => otherTabListeners.delete(listener);
+}
 
 export function useStorageProblem(): string | undefined {
   return useSyncExternalStore(

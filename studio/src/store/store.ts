@@ -23,6 +23,10 @@ export function messagesOf(conversationId: string): Mirror<Message> {
   return thread;
 }
 
+export function openThreads(): Iterable<Mirror<Message>> {
+  return threads.values();
+}
+
 /** Asks the browser not to clear what is stored when space runs out. */
 export function keepStorage(): void {
   void navigator.storage?.persist?.();

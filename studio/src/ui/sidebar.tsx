@@ -21,7 +21,13 @@ export function Sidebar({ route, onClose }: { readonly route: Route; readonly on
   return (
     <>
       <div className="scrim" onClick={onClose} />
-      <div className="sidebar">
+      <div
+        className="sidebar"
+        onClick={({ target }) => {
+          // On a phone the navigation covers the page, so it goes when its reader goes somewhere.
+          if (target instanceof Element && target.closest("a") !== null) onClose();
+        }}
+      >
         <div className="brand">
           <img src="/icon.svg" alt="" width={26} height={26} />
           <span>MiMo Studio</span>

@@ -77,6 +77,7 @@ export const chat = {
     "提示 {prompt} 词元，其中 {cached} 来自缓存 · 首个词元 {ttft} 秒 · 共 {seconds} 秒",
   ],
   "thinking.now": ["Thinking for {seconds} s", "思考中 {seconds} 秒"],
+  "thinking.brief": ["Thought for a moment", "略加思考"],
   "thinking.done": ["Thought for {seconds} s", "思考了 {seconds} 秒"],
   "thinking.answer-now": ["Answer now", "立即回答"],
   "thinking.label": ["Thinking", "思考过程"],
