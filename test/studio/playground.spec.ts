@@ -26,7 +26,7 @@ test.beforeEach(async ({ page }) => {
 
 test("two settings answer one prompt side by side, and both can be stopped", async ({ page }) => {
   await page.getByLabel("System prompt").fill("You are MiMo.");
-  await page.getByRole("textbox", { name: "Prompt" }).fill("Tell me a story about a fox and a lamp.");
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("Tell me a story about a fox and a lamp.");
   const [a, b] = [sideOf(page, "A"), sideOf(page, "B")];
   await a.getByText("Settings").click();
   await a.getByLabel("Most tokens").fill("5");
@@ -34,7 +34,7 @@ test("two settings answer one prompt side by side, and both can be stopped", asy
   page.on("request", (request) => {
     if (request.method() === "POST") bodies.push(request.postDataJSON() as (typeof bodies)[number]);
   });
-  await page.getByRole("textbox", { name: "Prompt" }).press("Control+Enter");
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).press("Control+Enter");
   await expect(a.getByText(/^5 tokens · /)).toBeVisible();
   await expect(a.getByText("The limit of tokens was reached.")).toBeVisible();
   await expect(b.getByText(/^\d+ tokens · .* first token \d+ ms$/)).toBeVisible();
@@ -61,7 +61,7 @@ test("two settings answer one prompt side by side, and both can be stopped", asy
 });
 
 test("a schema is checked by the page and by the server, and the answer keeps it", async ({ page }) => {
-  await page.getByRole("textbox", { name: "Prompt" }).fill("Who are you?");
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("Who are you?");
   await page.getByText("JSON Schema", { exact: true }).click();
   const editor = page.getByRole("textbox", { name: "JSON Schema of the answer" });
   await editor.fill('{"type": ');
@@ -88,7 +88,7 @@ test("a schema is checked by the page and by the server, and the answer keeps it
 });
 
 test("tools are checked, and their calls are shown", async ({ page }) => {
-  await page.getByRole("textbox", { name: "Prompt" }).fill("What is the weather in Paris?");
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("What is the weather in Paris?");
   await page.getByRole("tab", { name: "Tools" }).click();
   await page.getByLabel("The model may call tools").check();
   const editor = page.getByRole("textbox", { name: "Tools, as the API has them" });
@@ -113,7 +113,7 @@ test("code for curl, openai, ai and mimo-flash gives the answer that the page ga
   test.setTimeout(120_000);
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.getByLabel("System prompt").fill('You are "MiMo", it\'s said.\n你好');
-  await page.getByRole("textbox", { name: "Prompt" }).fill("Who are you?");
+  await page.getByRole("textbox", { name: "Prompt", exact: true }).fill("Who are you?");
   await page.getByText("JSON Schema", { exact: true }).click();
   await page.getByRole("textbox", { name: "JSON Schema of the answer" }).fill(JSON.stringify(SCHEMA));
   await page.getByRole("button", { name: "Run" }).click();

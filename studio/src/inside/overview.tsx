@@ -16,7 +16,7 @@ export function Overview({ answer, model }: OverviewProps) {
   return (
     <div className="stack inside-overview">
       <Speed {...figures} />
-      <Prompt answer={answer} {...figures} />
+      <Prompt {...figures} />
       {(model?.meta.n_mtp_heads ?? 1) > 0 && <Drafts answer={answer} {...figures} />}
       {model !== undefined && <Room model={model} {...figures} />}
     </div>
@@ -31,11 +31,16 @@ interface Figures {
   readonly promptTokens: number | undefined;
   readonly cachedTokens: number | undefined;
   readonly answerTokens: number | undefined;
+  /** Whether the prompt is being read, and how much of it was. */
+  readonly isReading: boolean;
+  readonly processedTokens: number | undefined;
 }
 
 /** As the server measured; while the answer is on its way, as the page does. */
-function figuresOf({ timings, usage, trace, progress, startedAt, firstTokenAt }: Answer): Figures {
+function figuresOf({ status, timings, usage, trace, progress, startedAt, firstTokenAt }: Answer): Figures {
   const soFar = trace?.numTokens;
+  const isReading = status === "streaming" && firstTokenAt === undefined;
+  const promptTokens = usage?.prompt_tokens ?? trace?.prompt?.tokens ?? progress?.total;
   const seconds = firstTokenAt === undefined ? 0 : (Date.now() - firstTokenAt) / 1000;
   const measured = soFar !== undefined && seconds > 0.2 ? (soFar - 1) / seconds : undefined;
   return {
@@ -43,7 +48,9 @@ function figuresOf({ timings, usage, trace, progress, startedAt, firstTokenAt }:
     firstTokenMs: timings?.first_token_ms ?? (firstTokenAt === undefined ? undefined : firstTokenAt - startedAt),
     promptRate: timings?.prompt_per_second,
     acceptLength: timings?.accept_length ?? (trace && acceptLengthOf(trace)),
-    promptTokens: usage?.prompt_tokens ?? trace?.prompt?.tokens ?? progress?.total,
+    promptTokens,
+    isReading,
+    processedTokens: isReading ? (progress?.processed ?? 0) : promptTokens,
     cachedTokens: timings?.cache_n ?? usage?.prompt_tokens_details?.cached_tokens ?? progress?.cached,
     answerTokens: usage?.completion_tokens ?? soFar,
   };
@@ -75,12 +82,8 @@ function Speed({ rate, firstTokenMs, promptRate, acceptLength }: Figures) {
   );
 }
 
-function Prompt({ answer, promptTokens, cachedTokens = 0 }: Figures & { readonly answer: Answer }) {
+function Prompt({ isReading, promptTokens: total = 0, processedTokens: processed = 0, cachedTokens = 0 }: Figures) {
   const text = useText();
-  const { progress, firstTokenAt, status } = answer;
-  const isReading = status === "streaming" && firstTokenAt === undefined;
-  const total = promptTokens ?? 0;
-  const processed = isReading ? (progress?.processed ?? 0) : total;
   const read = Math.max(0, processed - cachedTokens);
   const description = text("inside.prompt-parts", { cached: cachedTokens, read, total });
   return (
@@ -111,7 +114,7 @@ function Drafts({ answer, answerTokens }: Figures & { readonly answer: Answer })
     <section className="stack">
       <h3>{text("inside.drafts")}</h3>
       {drafted === 0 ? (
-        <p className="field-note">{text("inside.no-drafts")}</p>
+        <p className="field-note">{answer.status === "streaming" ? "–" : text("inside.no-drafts")}</p>
       ) : (
         <>
           {shares.map((share, i) => (
@@ -130,10 +133,10 @@ function Drafts({ answer, answerTokens }: Figures & { readonly answer: Answer })
   );
 }
 
-function Room({ model, promptTokens = 0, answerTokens = 0 }: Figures & { readonly model: ModelInfo }) {
+function Room({ model, processedTokens = 0, answerTokens = 0 }: Figures & { readonly model: ModelInfo }) {
   const text = useText();
   const { context_length: length, mimo } = model;
-  const used = promptTokens + answerTokens;
+  const used = processedTokens + answerTokens;
   return (
     <section className="stack">
       <h3>{text("inside.context")}</h3>
@@ -142,7 +145,7 @@ function Room({ model, promptTokens = 0, answerTokens = 0 }: Figures & { readonl
         value={percent(used / length, 1)}
         description={text("inside.context-parts", { used, length })}
         parts={[
-          { kind: "read", share: promptTokens / length },
+          { kind: "read", share: processedTokens / length },
           { kind: "answer", share: answerTokens / length },
         ]}
       />
