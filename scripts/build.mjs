@@ -57,7 +57,7 @@ async function buildDist() {
     rmSync(building, { recursive: true, force: true });
     await bundle(building);
     declare(building);
-    await buildStudio({ folder: join(building, "studio"), force: true });
+    buildStudio({ folder: join(building, "studio"), force: true });
     rmSync(dist, { recursive: true, force: true });
     renameSync(building, dist);
   } catch (error) {

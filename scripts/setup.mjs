@@ -53,7 +53,7 @@ async function buildAddonOrExplain() {
 async function buildStudioOrExplain() {
   const { buildStudio } = await import("./build-studio.mjs");
   try {
-    await buildStudio();
+    buildStudio();
   } catch (error) {
     console.error(`error: The studio could not be built.\nWhy: ${error.message}`);
     console.error("What to do: `npm run build:studio` shows all of it. Until then the server has no page.\n");
