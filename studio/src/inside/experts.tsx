@@ -16,16 +16,12 @@ export interface ExpertsProps extends TraceProps {
 
 export function Experts({ trace, architecture, selected, onSelect }: ExpertsProps) {
   const text = useText();
-  const numRouted = trace.routes.length;
+  const { routes } = trace;
   const numExperts = architecture?.experts.total ?? 0;
   const layerNumbers = useMemo(() => routedLayers(architecture), [architecture]);
-  const loads = useMemo(
-    () => countRoutes(trace.routes, trace.numRoutedLayers, numExperts),
-    // The routes grow in place.
-    [trace.routes, numRouted, trace.numRoutedLayers, numExperts],
-  );
-  const token = selected !== undefined && selected < numRouted ? selected : undefined;
-  if (numRouted === 0) return <p className="prose-note">{text("experts.none")}</p>;
+  const loads = useMemo(() => (routes === undefined ? [] : countRoutes(routes, numExperts)), [routes, numExperts]);
+  if (routes === undefined || numExperts === 0) return <p className="prose-note">{text("experts.none")}</p>;
+  const token = selected !== undefined && selected < routes.numTokens ? selected : undefined;
   return (
     <div className="stack">
       <Field
@@ -33,7 +29,7 @@ export function Experts({ trace, architecture, selected, onSelect }: ExpertsProp
         aside={
           <output className="slider-value">
             {token === undefined ? (
-              text("experts.all", { n: numRouted })
+              text("experts.all", { n: routes.numTokens })
             ) : (
               <code>{visible(tokenText(trace, token))}</code>
             )}
@@ -46,7 +42,7 @@ export function Experts({ trace, architecture, selected, onSelect }: ExpertsProp
             className="range"
             type="range"
             min={0}
-            max={numRouted}
+            max={routes.numTokens}
             value={token === undefined ? 0 : token + 1}
             onChange={({ target }) => onSelect(Number(target.value) === 0 ? undefined : Number(target.value) - 1)}
           />
@@ -55,7 +51,7 @@ export function Experts({ trace, architecture, selected, onSelect }: ExpertsProp
       <HeatMap
         loads={loads}
         layerNumbers={layerNumbers}
-        marked={token === undefined ? undefined : expertsOf(trace.routes[token]!, trace.numRoutedLayers)}
+        marked={token === undefined ? undefined : expertsOf(routes, token)}
       />
       <LoadTable loads={loads} layerNumbers={layerNumbers} />
     </div>

@@ -1,5 +1,7 @@
 // How the tokens of an answer are spread over the experts of each layer.
 
+import type { Routes } from "./trace.ts";
+
 export interface LayerLoad {
   /** Of each expert: its share of the layer's routes. */
   readonly shares: readonly number[];
@@ -10,24 +12,21 @@ export interface LayerLoad {
   readonly evenness: number;
 }
 
-/** Of each token: the experts of the first layer, those of the next, … */
-export function countRoutes(
-  routes: readonly Uint16Array[],
-  numLayers: number,
-  numExperts: number,
-): readonly LayerLoad[] {
+export function countRoutes({ ids, numTokens, numLayers, perToken }: Routes, numExperts: number): readonly LayerLoad[] {
   const counts = Array.from({ length: numLayers }, () => new Uint32Array(numExperts));
-  for (const route of routes) {
-    const perLayer = route.length / numLayers;
-    // Millions of times while a long answer grows, so without a list for each layer.
-    for (let i = 0; i < route.length; i++) counts[Math.floor(i / perLayer)]![route[i]!]!++;
-  }
+  const perLayer = perToken / numLayers;
+  // Millions of times while a long answer grows, so without a list for each layer.
+  for (let i = 0; i < numTokens * perToken; i++) counts[Math.floor((i % perToken) / perLayer)]![ids[i]!]!++;
   return counts.map(loadOf);
 }
 
-export function expertsOf(route: Uint16Array, numLayers: number): readonly (readonly number[])[] {
-  const perLayer = route.length / numLayers;
-  return Array.from({ length: numLayers }, (_, layer) => [...route.subarray(layer * perLayer, (layer + 1) * perLayer)]);
+/** Experts of one token, by layer. */
+export function expertsOf({ ids, numLayers, perToken }: Routes, token: number): readonly (readonly number[])[] {
+  const perLayer = perToken / numLayers;
+  return Array.from({ length: numLayers }, (_, layer) => {
+    const from = token * perToken + layer * perLayer;
+    return [...ids.subarray(from, from + perLayer)];
+  });
 }
 
 function loadOf(counts: Uint32Array): LayerLoad {

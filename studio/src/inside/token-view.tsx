@@ -304,15 +304,15 @@ function Alternatives({ odds, written }: { readonly odds: Odds; readonly written
   return (
     <table className="alternatives" aria-label={text("tokens.alternatives")}>
       <tbody>
-        {odds.top.map(([alternative, logprob], i) => (
+        {odds.texts.map((alternative, i) => (
           <tr key={i} aria-current={alternative === written ? "true" : undefined}>
             <th scope="row">
               <code>{visible(alternative)}</code>
             </th>
             <td>
-              <span className="alternative-bar" style={{ width: `${100 * Math.exp(logprob)}%` }} />
+              <span className="alternative-bar" style={{ width: `${100 * Math.exp(odds.logprobs[i]!)}%` }} />
             </td>
-            <td>{percent(Math.exp(logprob), 1)}</td>
+            <td>{percent(Math.exp(odds.logprobs[i]!), 1)}</td>
           </tr>
         ))}
       </tbody>

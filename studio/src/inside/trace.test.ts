@@ -1,7 +1,7 @@
 // A recording agrees with the stream that it was made of.
 
 import { describe, expect, test } from "vitest";
-import { countRoutes } from "./load.ts";
+import { countRoutes, expertsOf } from "./load.ts";
 import { acceptanceOf, entropyOf, MAX_TOKENS, tokensOf, type Trace, withDetails } from "./trace.ts";
 import type { ChunkChoice, Details } from "../api/answers.ts";
 
@@ -61,7 +61,8 @@ test("an answer without end is recorded in its beginning", () => {
 test("entropy is nothing where a token was sure, and a bit where it was one of two", () => {
   const odds = (...shares: number[]) => ({
     logprob: Math.log(shares[0]!),
-    top: shares.map((share): [string, number] => ["", Math.log(share)]),
+    texts: shares.map(() => ""),
+    logprobs: shares.map(Math.log),
   });
   expect(entropyOf(odds(1))).toBeCloseTo(0);
   expect(entropyOf(odds(0.5, 0.5))).toBeCloseTo(1);
@@ -98,7 +99,12 @@ test("routes are counted by layer and expert", () => {
       },
     }),
   ]);
-  const [first, second] = countRoutes(trace.routes, trace.numRoutedLayers, 4);
+  const [first, second] = countRoutes(trace.routes!, 4);
+  expect(trace.routes!.numTokens).toBe(3);
+  expect(expertsOf(trace.routes!, 1)).toEqual([
+    [0, 3],
+    [3, 2],
+  ]);
   expect(first!.shares).toEqual([3 / 6, 2 / 6, 0, 1 / 6]);
   expect(first!.busiest.map(({ expert }) => expert)).toEqual([0, 1, 3]);
   expect(second!.shares).toEqual([0, 0, 0.5, 0.5]);

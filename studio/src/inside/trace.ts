@@ -4,7 +4,7 @@
 // A trace grows with every frame of a stream, so its lists are appended to in place, and only the object around them is
 // made anew. A very long answer is recorded in its beginning only.
 
-import type { ChunkChoice } from "../api/answers.ts";
+import type { ChunkChoice, TokenLogprob } from "../api/answers.ts";
 
 export interface Step {
   readonly tokens: readonly string[];
@@ -14,12 +14,19 @@ export interface Step {
   readonly accepted: number;
 }
 
-export type Alternative = readonly [text: string, logprob: number];
-
 export interface Odds {
   readonly logprob: number;
-  /** The likeliest first. */
-  readonly top: readonly Alternative[];
+  /** The likeliest tokens, in order, and their log-probabilities. */
+  readonly texts: readonly string[];
+  readonly logprobs: readonly number[];
+}
+
+export interface Routes {
+  /** Experts of token after token: those of the first layer that has some, those of the next, … There may be room behind. */
+  readonly ids: Uint16Array;
+  readonly numTokens: number;
+  readonly numLayers: number;
+  readonly perToken: number;
 }
 
 export interface Trace {
@@ -28,37 +35,52 @@ export interface Trace {
   readonly numTokens: number;
   /** Of token after token. */
   readonly odds: readonly Odds[];
-  /** Experts of token after token: those of the first layer that has some, those of the next, … */
-  readonly routes: readonly Uint16Array[];
-  readonly numRoutedLayers: number;
+  readonly routes?: Routes | undefined;
 }
 
-/** More would make the browser's database slow. */
+/** With more, storing an answer every second would be felt. */
 export const MAX_TOKENS = 4096;
-
-const EMPTY: Trace = { steps: [], numTokens: 0, odds: [], routes: [], numRoutedLayers: 0 };
 
 /** The same trace where the frame tells nothing. */
 export function withDetails(trace: Trace | undefined, choice: ChunkChoice | undefined): Trace | undefined {
   const { prompt, drafts, routing } = choice?.mimo ?? {};
-  const odds = choice?.logprobs?.content;
-  if (prompt === undefined && drafts === undefined && routing === undefined && odds === undefined) return trace;
-  const known = trace ?? { ...EMPTY, steps: [], odds: [], routes: [] };
+  const odds = choice?.logprobs?.content ?? [];
+  if (prompt === undefined && drafts === undefined && routing === undefined && odds.length === 0) return trace;
+  const known: Trace = trace ?? { steps: [], numTokens: 0, odds: [] };
+  for (const one of odds.slice(0, MAX_TOKENS - known.odds.length)) append(known.odds, oddsOf(one));
   const isFull = known.numTokens >= MAX_TOKENS;
-  for (const { logprob, top_logprobs: top } of room(odds, known.odds))
-    append(known.odds, { logprob, top: top.map((one): Alternative => [one.token, one.logprob]) });
-  for (const layers of room(routing?.experts, known.routes)) append(known.routes, Uint16Array.from(layers.flat()));
   if (drafts !== undefined && !isFull) append(known.steps, drafts);
   return {
     ...known,
     prompt: prompt ?? known.prompt,
     numTokens: known.numTokens + (isFull ? 0 : (drafts?.tokens.length ?? 0)),
-    numRoutedLayers: routing?.experts[0]?.length ?? known.numRoutedLayers,
+    routes: routing === undefined ? known.routes : withRoutes(known.routes, routing.experts),
   };
 }
 
-function room<T>(items: readonly T[] | undefined, list: readonly unknown[]): readonly T[] {
-  return items?.slice(0, MAX_TOKENS - list.length) ?? [];
+function oddsOf({ logprob, top_logprobs: top }: TokenLogprob): Odds {
+  return { logprob, texts: top.map(({ token }) => token), logprobs: top.map((one) => one.logprob) };
+}
+
+/** Into the room that there is, or twice as much. */
+function withRoutes(
+  routes: Routes | undefined,
+  experts: readonly (readonly (readonly number[])[])[],
+): Routes | undefined {
+  const { numTokens = 0 } = routes ?? {};
+  const added = experts.slice(0, MAX_TOKENS - numTokens);
+  const first = added[0];
+  if (first === undefined) return routes;
+  const perToken = first.flat().length;
+  const used = numTokens * perToken;
+  let ids = routes?.ids ?? new Uint16Array(0);
+  if (ids.length < used + added.length * perToken) {
+    const larger = new Uint16Array(2 * (used + added.length * perToken));
+    larger.set(ids.subarray(0, used));
+    ids = larger;
+  }
+  ids.set(added.flat(2), used);
+  return { ids, numTokens: numTokens + added.length, numLayers: first.length, perToken };
 }
 
 function append<T>(list: readonly T[], item: T): void {
@@ -97,8 +119,8 @@ export function acceptanceOf(steps: readonly Step[]): readonly { readonly drafte
 }
 
 /** In bits; what the alternatives leave counts as one more, so it is the least that it can be. */
-export function entropyOf({ top }: Odds): number {
-  const shares = top.map(([, logprob]) => Math.exp(logprob));
+export function entropyOf({ logprobs }: Odds): number {
+  const shares = logprobs.map(Math.exp);
   const rest = 1 - shares.reduce((sum, share) => sum + share, 0);
   return [...shares, rest].reduce((bits, share) => (share > 1e-9 ? bits - share * Math.log2(share) : bits), 0);
 }
