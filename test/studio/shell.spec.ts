@@ -87,19 +87,22 @@ test("keys: help, write, new chat, settings", async ({ chat, page }) => {
   await expect(chat.questions).toHaveCount(0);
 });
 
-test("the shell opens without its server, with what was said", async ({ page, context }) => {
-  await page.goto("/");
-  const chat = new Chat(page);
-  await chat.askAndRead("Who are you?");
-  await page.evaluate(() => navigator.serviceWorker.ready);
-  await page.reload();
-  await expect(chat.answers).toHaveCount(1);
-  await context.setOffline(true);
-  const offline = await context.newPage();
-  await offline.goto(page.url());
-  await expect(new Chat(offline).answers).toHaveCount(1);
-  await expect(offline.getByRole("status").getByText("Server not reachable")).toBeVisible();
-  await context.setOffline(false);
+test.describe("with a service worker", () => {
+  test.use({ serviceWorkers: "allow" });
+  test("the shell opens without its server, with what was said", async ({ page, context }) => {
+    await page.goto("/");
+    const chat = new Chat(page);
+    await chat.askAndRead("Who are you?");
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await page.reload();
+    await expect(chat.answers).toHaveCount(1);
+    await context.setOffline(true);
+    const offline = await context.newPage();
+    await offline.goto(page.url());
+    await expect(new Chat(offline).answers).toHaveCount(1);
+    await expect(offline.getByRole("status").getByText("Server not reachable")).toBeVisible();
+    await context.setOffline(false);
+  });
 });
 
 test("without storage the chat goes on, and says so", async ({ page }) => {

@@ -102,7 +102,6 @@ export function Composer(props: ComposerProps) {
       <textarea
         ref={area}
         rows={1}
-        autoFocus
         aria-label={text("chat.message")}
         placeholder={text("chat.placeholder", { model: modelName })}
         value={content}

@@ -14,6 +14,8 @@ import { conversations, keepStorage, messagesOf, ownTools } from "../store/store
 import { readSetting, writeSetting } from "../store/local.ts";
 
 const MAX_TITLE = 60;
+/** By when all tabs have seen the end of an answer. */
+const OTHER_TABS_MS = 5000;
 
 export function createConversation(settings: ChatSettings, fields: Partial<Conversation> = {}): Conversation {
   const now = Date.now();
@@ -170,10 +172,21 @@ async function run(message: Message, body: object): Promise<void> {
   afterAnswer(await beginAnswer(message, body));
 }
 
-/** What follows an answer by itself. */
+/** What follows an answer by itself. Every tab that shows it comes here, and one of them goes on. */
 export function afterAnswer(message: AnsweredMessage): void {
-  if (message.answer.status !== "done" || !runsToolsAtOnce()) return;
-  for (const call of message.answer.calls) if (builtInTools.has(call.name)) runCall(message, call.id);
+  const { status, calls } = message.answer;
+  const own = calls.filter(({ name }) => builtInTools.has(name));
+  if (status !== "done" || own.length === 0 || !runsToolsAtOnce()) return;
+  const runAll = (): void => own.forEach((call) => runCall(message, call.id));
+  // Without https there are no locks.
+  const locks = navigator.locks as LockManager | undefined;
+  if (locks === undefined) runAll();
+  else
+    void locks.request(`tools of ${message.id}`, { ifAvailable: true }, async (lock) => {
+      if (lock === null) return;
+      runAll();
+      await new Promise((resolve) => setTimeout(resolve, OTHER_TABS_MS));
+    });
 }
 
 function bodyFor(conversationId: string, path: readonly Message[], isContinued = false): object {

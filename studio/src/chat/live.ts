@@ -122,7 +122,8 @@ function take(live: LiveAnswer, frame: AnswerFrame): void {
   // Other tabs learn of it when it can be followed, and follow it by themselves.
   const thread = messagesOf(live.message.conversationId);
   if (thread.get(live.message.id) !== undefined) thread.put(live.message, { isQuiet: wasNamed });
-  else live.abort.abort();
+  // Nobody can see an answer that was deleted.
+  else void stopAnswer(live.message.id).catch(() => live.abort.abort());
 }
 
 function draw(live: LiveAnswer): void {

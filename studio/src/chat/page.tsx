@@ -61,7 +61,8 @@ export function ChatPage({ onNavigation }: PageProps) {
     setEditedId(undefined);
     setInsideId(undefined);
     setPanel((open) => (typeof open === "string" ? open : undefined));
-    composer.current?.focus();
+    // On a phone, the focus brings the keyboard.
+    if (matchMedia("(hover: hover)").matches) composer.current?.focus();
   }, [id]);
   useOtherTabNotice(id, text("chat.other-tab"));
   useEffect(() => {

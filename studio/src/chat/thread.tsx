@@ -119,10 +119,15 @@ function useEndInSight(lastId: string | undefined) {
   useEffect(() => {
     const { current: element } = frame;
     if (element === null || content.current === null) return;
+    let lastTop = element.scrollTop;
     const look = (): void => {
-      const isNear = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR;
-      follows.current = isNear;
-      setAtEnd(isNear);
+      const { scrollTop } = element;
+      const isNear = element.scrollHeight - scrollTop - element.clientHeight < NEAR;
+      // An end that moves away is not a reader who does.
+      if (isNear) follows.current = true;
+      else if (scrollTop < lastTop) follows.current = false;
+      lastTop = scrollTop;
+      setAtEnd(follows.current);
     };
     const observer = new ResizeObserver(() => {
       if (follows.current) element.scrollTop = element.scrollHeight;

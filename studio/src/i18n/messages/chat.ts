@@ -40,7 +40,7 @@ export const chat = {
   ],
   "idea.story": ["Tell me a story about a fox and a lamp.", "讲一个关于狐狸和灯的故事。"],
   "idea.sum": ["What is 348 plus 275?", "348 加 275 等于多少？"],
-  "idea.page": ["Make a web page for a small bakery.", "为一家小面包店做一个网页。"],
+  "idea.page": ["Write an HTML page for a small bakery.", "为一家小面包店做一个网页。"],
   "idea.code": ["Write a JavaScript function that reverses a string.", "写一个反转字符串的 JavaScript 函数。"],
 
   "message.you": ["You", "你"],
