@@ -86,6 +86,7 @@ test("a recording that a reload interrupts is whole", async ({ chat, page }) => 
   await link.detach();
   await limitDownload(page);
   await page.reload();
+  await expect(chat.answers).toHaveCount(1);
   await chat.settled();
   const answer = await chat.answers.locator(".prose").innerText();
   await page.keyboard.press("Control+Shift+L");
