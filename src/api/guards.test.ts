@@ -38,6 +38,47 @@ async function answer(options: AnswerOptions) {
   throw new Error("no end");
 }
 
+describe("an answer", () => {
+  test("ends when a signal says so: before it begins, or while it is read; what was written is the answer", async () => {
+    const none = await answer({ endAnswer: AbortSignal.abort() });
+    expect(none).toMatchObject({ tokens: [], finishReason: "stop", finishDetail: "stopped" });
+    const options = { temperature: 0, thinkingBudget: 0, ignoreEos: true };
+    const whole = await answer({ ...options, maxTokens: 200 });
+    const end = new AbortController();
+    let text = "";
+    for await (const event of mimo.answer(prompt, { ...options, endAnswer: end.signal })) {
+      if (event.type === "text") text += event.text;
+      if (text.length > 10) end.abort();
+      if (event.type === "done") expect(event).toMatchObject({ finishReason: "stop", finishDetail: "stopped" });
+    }
+    expect(text.length).toBeGreaterThan(10);
+    expect(text.slice(0, whole.text.length)).toBe(whole.text.slice(0, text.length));
+  });
+
+  test("tells its steps where it is asked to: all tokens, and the drafts that held", async () => {
+    for (const speculation of [0, 3]) {
+      let tokens: readonly number[] = [];
+      let [drafted, accepted] = [0, 0];
+      for await (const event of mimo.answer(prompt, { seed: 3, maxTokens: 40, speculation, steps: true })) {
+        if (event.type === "step") {
+          const own = event.tokens.map(({ token }) => token);
+          expect(event.drafted.map(({ token }) => token).slice(0, event.accepted)).toEqual(
+            own.slice(0, event.accepted),
+          );
+          tokens = [...tokens, ...own];
+          drafted += event.drafted.length;
+          accepted += event.accepted;
+        }
+        if (event.type !== "done") continue;
+        expect(event.tokens).toEqual(tokens);
+        expect(event.usage.speculation).toMatchObject({ drafted, accepted });
+      }
+      expect(tokens).toHaveLength(40);
+      expect(drafted > 0).toBe(speculation > 0);
+    }
+  });
+});
+
 describe("thinking", () => {
   test("has a budget, which usage confirms; drafts and chance do not matter", async () => {
     for (const thinkingBudget of [0, 1, 5, 16]) {

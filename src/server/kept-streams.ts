@@ -61,7 +61,7 @@ export class KeptStreams {
 
   async #fill(kept: Kept, frames: AsyncIterable<readonly Frame[]>): Promise<void> {
     const { name, owner, log } = kept;
-    const { perOwner, total, keepMs } = this.#options;
+    const { perOwner, total } = this.#options;
     const bound = (): void => {
       this.#bound(kept, perOwner, (other) => other.owner === owner);
       this.#bound(kept, total, () => true);
@@ -74,7 +74,12 @@ export class KeptStreams {
     log.end();
     this.#kept.delete(name);
     this.#kept.set(name, kept);
-    setTimeout(() => this.#kept.delete(name), keepMs).unref();
+    this.#forgetLater(name);
+  }
+
+  /** In a scope of its own: where an answer had to go before its time, its timer must not hold on to it. */
+  #forgetLater(name: string): void {
+    setTimeout(() => this.#kept.delete(name), this.#options.keepMs).unref();
   }
 
   #bound(growing: Kept, limits: KeptLimits, isConcerned: (kept: Kept) => boolean): void {

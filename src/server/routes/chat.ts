@@ -7,9 +7,9 @@ import { invalid } from "../errors.ts";
 import { checkPromptLength, replyHeader } from "../model.ts";
 import { chatRenderer } from "../render/render-chat.ts";
 import { queryOf, type Route, type ServerRequest } from "../route.ts";
-import { sseResponse } from "../sse.ts";
 import { CHAT, type ChatBody, chatPrompt, CONTROL, refusePromises } from "../schema/chat.ts";
 import { generationOptions } from "../schema/fields.ts";
+import { sseResponse } from "../sse.ts";
 import { MimoError } from "../../util/errors.ts";
 
 export const chatRoutes: readonly Route[] = [
