@@ -21,15 +21,28 @@ export interface ChunkChoice {
   };
   readonly finish_reason: string | null;
   readonly finish_detail?: string;
-  readonly logprobs?: unknown;
+  readonly logprobs?: { readonly content: readonly TokenLogprob[] } | null;
   readonly mimo?: Details;
+}
+
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
+  readonly top_logprobs: readonly { readonly token: string; readonly logprob: number }[];
 }
 
 /** What a stream shows of its making (`include`). */
 export interface Details {
-  readonly progress?: { readonly processed: number; readonly total: number };
+  readonly prompt?: { readonly text: string; readonly tokens: number };
+  readonly progress?: { readonly processed: number; readonly total: number; readonly cached: number };
+  readonly drafts?: {
+    readonly tokens: readonly string[];
+    readonly drafted: readonly string[];
+    readonly accepted: number;
+  };
+  /** Experts by token and layer. */
+  readonly routing?: { readonly first: number; readonly experts: readonly (readonly (readonly number[])[])[] };
   readonly timings?: Timings;
-  readonly [further: string]: unknown;
 }
 
 export interface Chunk {
@@ -49,7 +62,8 @@ export interface AnswerFrame {
 /** Thrown where the server ends a stream with an error. */
 export class StreamError extends Error {}
 
-const DETAILS = ["progress", "timings"] as const;
+/** What every answer shows; a body may ask for more. */
+export const DETAILS = ["progress", "timings"] as const;
 
 export async function startAnswer(body: object, signal: AbortSignal): Promise<AsyncGenerator<AnswerFrame>> {
   const stream = { stream: true, background: true, stream_options: { include_usage: true }, include: DETAILS };

@@ -9,12 +9,15 @@ export class ApiError extends Error {
   /** Of HTTP; 0 where no answer came. */
   readonly status: number;
   readonly code: string | undefined;
+  /** The field that is to blame. */
+  readonly param: string | undefined;
 
-  constructor(status: number, message: string, code?: string) {
+  constructor(status: number, message: string, { code, param }: Partial<Pick<ApiError, "code" | "param">> = {}) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.code = code;
+    this.param = param;
   }
 }
 
@@ -78,7 +81,7 @@ async function send(path: string, options: ApiRequest, key: string | undefined):
     });
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    throw new ApiError(0, error instanceof Error ? error.message : String(error), "unreachable");
+    throw new ApiError(0, error instanceof Error ? error.message : String(error), { code: "unreachable" });
   }
 }
 
@@ -86,7 +89,8 @@ async function checked(response: Response): Promise<Response> {
   if (response.ok) return response;
   const fallback = `${response.status} ${response.statusText}`;
   const body: unknown = await response.json().catch(() => undefined);
-  const error = (body as { error?: { message?: unknown; code?: unknown } } | undefined)?.error;
+  const error = (body as { error?: { message?: unknown; code?: unknown; param?: unknown } } | undefined)?.error;
   const message = typeof error?.message === "string" ? error.message : fallback;
-  throw new ApiError(response.status, message, typeof error?.code === "string" ? error.code : undefined);
+  const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+  throw new ApiError(response.status, message, { code: textOf(error?.code), param: textOf(error?.param) });
 }

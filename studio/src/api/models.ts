@@ -42,14 +42,37 @@ export interface Sampling {
   readonly repetition_penalty: number;
 }
 
+export function hasExperts(model: ModelInfo | undefined): boolean {
+  return model?.mimo?.layers.some((layer) => layer.feed_forward === "experts") ?? false;
+}
+
 export type ModelState =
   | { readonly status: "loading" | "offline"; readonly model?: undefined }
   | { readonly status: "ready"; readonly model: ModelInfo };
 
 const RETRY_MS = 2000;
 
+let known: ModelInfo | undefined;
+
+/** The server's model, as far as it has been asked for. */
+export function knownModel(): ModelInfo | undefined {
+  return known;
+}
+
 export async function listModels(): Promise<readonly ModelInfo[]> {
   return (await requestJson<{ data: readonly ModelInfo[] }>("/v1/models")).data;
+}
+
+const NONE: readonly ModelInfo[] = [];
+
+/** All models of the server, under all their names; none until one is ready. */
+export function useModels(): readonly ModelInfo[] {
+  const { status } = useModel();
+  const [models, setModels] = useState(NONE);
+  useEffect(() => {
+    if (status === "ready") void listModels().then(setModels, () => setModels(NONE));
+  }, [status]);
+  return models;
 }
 
 export function describeModel(id: string): Promise<ModelInfo> {
@@ -80,7 +103,9 @@ export function useModel(): ModelState {
 async function modelState(): Promise<ModelState> {
   try {
     const [model] = await listModels();
-    return model === undefined ? { status: "offline" } : { status: "ready", model: await describeModel(model.id) };
+    if (model === undefined) return { status: "offline" };
+    known = await describeModel(model.id);
+    return { status: "ready", model: known };
   } catch (error) {
     return { status: error instanceof ApiError && error.status === 503 ? "loading" : "offline" };
   }

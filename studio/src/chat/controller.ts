@@ -8,6 +8,7 @@ import { requestBody } from "./request.ts";
 import { builtInTools, runTool } from "./tools.ts";
 import { newestLeafUnder, pathTo, subtreeOf } from "./tree.ts";
 import type { AnsweredMessage } from "./fold.ts";
+import { recordingFields } from "../inside/recording.ts";
 import { type Attachment, type ChatSettings, type Conversation, freshId, type Message } from "../store/database.ts";
 import { conversations, keepStorage, messagesOf, ownTools } from "../store/store.ts";
 import { readSetting, writeSetting } from "../store/local.ts";
@@ -190,5 +191,5 @@ export function afterAnswer(message: AnsweredMessage): void {
 
 function bodyFor(conversationId: string, path: readonly Message[], isContinued = false): object {
   const settings = conversations.get(conversationId)?.settings ?? {};
-  return requestBody({ path, settings, ownTools: ownTools.snapshot(), isContinued });
+  return { ...requestBody({ path, settings, ownTools: ownTools.snapshot(), isContinued }), ...recordingFields() };
 }

@@ -1,6 +1,7 @@
 // An answer as the sum of its frames: what a message of the store becomes with each.
 
 import type { AnswerFrame, CallDelta } from "../api/answers.ts";
+import { withDetails } from "../inside/trace.ts";
 import type { Answer, Message, ToolCall } from "../store/database.ts";
 
 export interface AnsweredMessage extends Message {
@@ -44,6 +45,7 @@ export function foldFrame(message: AnsweredMessage, { frame, chunk }: AnswerFram
       usage: chunk.usage ?? answer.usage,
       progress: choice?.mimo?.progress ?? answer.progress,
       timings: choice?.mimo?.timings ?? answer.timings,
+      trace: withDetails(answer.trace, choice),
     },
   };
 }

@@ -6,6 +6,7 @@ import {
   Ellipsis,
   FileText,
   GitBranch,
+  Microscope,
   Pencil,
   RefreshCw,
   StepForward,
@@ -19,6 +20,7 @@ import { useLiveMessage } from "./live.ts";
 import { Thinking } from "./thinking.tsx";
 import { ToolCallView } from "./tool-call.tsx";
 import { type MessageKey, formatNumber, useText } from "../i18n/i18n.ts";
+import { useLookInside } from "../inside/context.ts";
 import { CopyButton } from "../markdown/code-block.tsx";
 import { Markdown } from "../markdown/markdown.tsx";
 import type { Answer, Message } from "../store/database.ts";
@@ -190,7 +192,7 @@ function AnswerView({ message: stored, versions, results, isLast, isEdited, onEd
             onBranch={onBranch}
             source={{ isShown: isSource, onChange: () => setSource(!isSource) }}
           />
-          <Stats answer={answer} />
+          <Stats id={message.id} answer={answer} />
         </div>
       )}
     </article>
@@ -227,6 +229,7 @@ interface MoreMenuProps extends Pick<MessageViewProps, "message" | "onBranch"> {
 
 function MoreMenu({ message, onBranch, source }: MoreMenuProps) {
   const text = useText();
+  const lookInside = useLookInside();
   return (
     <Menu
       button={(attributes) => (
@@ -241,6 +244,7 @@ function MoreMenu({ message, onBranch, source }: MoreMenuProps) {
                 icon: <TextQuote />,
                 onChoose: source.onChange,
               },
+              { label: text("inside.look"), icon: <Microscope />, onChoose: () => lookInside(message.id) },
             ]),
         { label: text("message.branch"), icon: <GitBranch />, onChoose: () => onBranch(message) },
         "line",
@@ -271,8 +275,9 @@ function Ending({ answer }: { readonly answer: Answer }) {
   return status === "done" && told !== undefined ? <p className="ending">{text(told)}</p> : null;
 }
 
-function Stats({ answer }: { readonly answer: Answer }) {
+function Stats({ id, answer }: { readonly id: string; readonly answer: Answer }) {
   const text = useText();
+  const lookInside = useLookInside();
   const { usage, timings, startedAt, firstTokenAt, endedAt } = answer;
   if (usage === undefined || firstTokenAt === undefined || endedAt === undefined) return null;
   const seconds = (endedAt - firstTokenAt) / 1000;
@@ -280,8 +285,10 @@ function Stats({ answer }: { readonly answer: Answer }) {
   const rate = timings?.predicted_per_second ?? measured;
   const round = (value: number, digits: number): string => formatNumber(value, { maximumFractionDigits: digits });
   return (
-    <span
+    <button
+      type="button"
       className="stats"
+      onClick={() => lookInside(id)}
       title={text("answer.stats-title", {
         prompt: usage.prompt_tokens,
         cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
@@ -293,6 +300,6 @@ function Stats({ answer }: { readonly answer: Answer }) {
         tokens: usage.completion_tokens,
         rate: rate === undefined ? "–" : round(rate, rate < 10 ? 1 : 0),
       })}
-    </span>
+    </button>
   );
 }

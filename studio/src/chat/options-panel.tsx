@@ -120,7 +120,7 @@ function PresetField({ settings, onChange }: Pick<OptionsPanelProps, "settings" 
   );
 }
 
-function ThinkingFields({ settings, set }: PartProps) {
+export function ThinkingFields({ settings, set }: PartProps) {
   const text = useText();
   const { thinking, thinkingBudget } = settings;
   const value = thinking === undefined ? "auto" : thinking ? "on" : "off";
@@ -164,7 +164,7 @@ function ThinkingFields({ settings, set }: PartProps) {
   );
 }
 
-function SamplingFields({ settings, set, model }: PartProps & Pick<OptionsPanelProps, "model">) {
+export function SamplingFields({ settings, set, model }: PartProps & Pick<OptionsPanelProps, "model">) {
   const text = useText();
   const off = text("options.off");
   const hasTools = (settings.tools?.length ?? 0) > 0;

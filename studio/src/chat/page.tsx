@@ -1,12 +1,12 @@
 // The page "chat": one conversation, its settings and pages beside it, and the place to write.
 
-import { Keyboard, SlidersVertical, SquarePen } from "lucide-react";
-import { type DragEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Keyboard, Microscope, SlidersVertical, SquarePen } from "lucide-react";
+import { type DragEvent, lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { PageProps } from "../app.tsx";
 import { ArtifactPanel } from "./artifact-panel.tsx";
 import { artifactsOf } from "./artifacts.ts";
 import { Composer, type ComposerHandle } from "./composer.tsx";
-import { afterAnswer, ask, createConversation } from "./controller.ts";
+import { afterAnswer, ask, createConversation, regenerate } from "./controller.ts";
 import { branchInto } from "./library.ts";
 import { stopAnswer, useResumed, useRunningIds } from "./live.ts";
 import { OptionsPanel } from "./options-panel.tsx";
@@ -16,6 +16,8 @@ import { Thread } from "./thread.tsx";
 import { pathTo } from "./tree.ts";
 import { useModel } from "../api/models.ts";
 import { useText } from "../i18n/i18n.ts";
+import { InsideContext } from "../inside/context.ts";
+import { beginRecording } from "../inside/recording.ts";
 import { ArtifactContext } from "../markdown/artifacts.ts";
 import { navigate, useRoute } from "../router.ts";
 import type { Attachment, ChatSettings, Conversation, Message } from "../store/database.ts";
@@ -27,7 +29,9 @@ import { copyText } from "../ui/files.ts";
 import { PageHead } from "../ui/page-head.tsx";
 import { notify, notifyError } from "../ui/toast.tsx";
 
-type Panel = "options" | { readonly artifact: string };
+const InsidePanel = lazy(() => import("../inside/panel.tsx"));
+
+type Panel = "options" | "inside" | { readonly artifact: string };
 
 const NOTHING = "none";
 const NOTICE_EVERY_MS = 30_000;
@@ -43,6 +47,7 @@ export function ChatPage({ onNavigation }: PageProps) {
   const path = useMemo(() => pathTo(messages, leafId), [messages, leafId]);
   const [settings, setSettings] = useSettings(conversation);
   const [panel, setPanel] = useState<Panel>();
+  const [insideId, setInsideId] = useState<string>();
   const [editedId, setEditedId] = useState<string>();
   const [isHelpOpen, setHelpOpen] = useState(false);
   const composer = useRef<ComposerHandle>(null);
@@ -54,7 +59,8 @@ export function ChatPage({ onNavigation }: PageProps) {
   useResumed(path, afterAnswer);
   useEffect(() => {
     setEditedId(undefined);
-    setPanel((open) => (open === "options" ? open : undefined));
+    setInsideId(undefined);
+    setPanel((open) => (typeof open === "string" ? open : undefined));
     // On a phone, the focus brings the keyboard.
     if (matchMedia("(hover: hover)").matches) composer.current?.focus();
   }, [id]);
@@ -64,6 +70,7 @@ export function ChatPage({ onNavigation }: PageProps) {
   }, [conversation]);
 
   const send = (content: string, attachments: readonly Attachment[]): void => {
+    setInsideId(undefined);
     const chat = conversation ?? createConversation(settings);
     ask(chat.id, path.at(-1)?.id, content, attachments);
     if (chat !== conversation) navigate("chat", chat.id);
@@ -72,6 +79,13 @@ export function ChatPage({ onNavigation }: PageProps) {
     if (answeringId !== undefined) void stopAnswer(answeringId).catch(notifyError);
   };
   const toggleOptions = (): void => setPanel(panel === "options" ? undefined : "options");
+  const lookInside = useCallback((messageId?: string) => {
+    beginRecording();
+    setInsideId(messageId);
+    setPanel("inside");
+  }, []);
+  const toggleInside = (): void => (panel === "inside" ? setPanel(undefined) : lookInside());
+  const lastAnswer = path.findLast(({ role }) => role === "assistant");
   const editLast = (): void => setEditedId(path.findLast(({ role }) => role === "user")?.id);
   const branch = useCallback(
     (message: Message) => {
@@ -89,9 +103,9 @@ export function ChatPage({ onNavigation }: PageProps) {
       return true;
     },
     onOptions: toggleOptions,
+    onInside: toggleInside,
     onCopy: () => {
-      const last = path.findLast(({ role }) => role === "assistant");
-      if (last !== undefined) void copyText(last.content).then(() => notify(text("common.copied")));
+      if (lastAnswer !== undefined) void copyText(lastAnswer.content).then(() => notify(text("common.copied")));
     },
     onHelp: () => setHelpOpen(true),
   });
@@ -122,6 +136,12 @@ export function ChatPage({ onNavigation }: PageProps) {
               onClick={() => setHelpOpen(true)}
             />
             <IconButton
+              label={text("inside.title")}
+              icon={<Microscope />}
+              isOn={panel === "inside"}
+              onClick={toggleInside}
+            />
+            <IconButton
               label={text("chat.settings")}
               icon={<SlidersVertical />}
               isOn={panel === "options"}
@@ -134,14 +154,16 @@ export function ChatPage({ onNavigation }: PageProps) {
             </p>
           )}
           {path.length > 0 ? (
-            <Thread
-              key={id}
-              messages={messages}
-              path={path}
-              editedId={editedId}
-              onEdit={setEditedId}
-              onBranch={branch}
-            />
+            <InsideContext value={lookInside}>
+              <Thread
+                key={id}
+                messages={messages}
+                path={path}
+                editedId={editedId}
+                onEdit={setEditedId}
+                onBranch={branch}
+              />
+            </InsideContext>
           ) : isUnknown ? (
             <p className="page-error">{text("chat.gone")}</p>
           ) : (
@@ -168,6 +190,19 @@ export function ChatPage({ onNavigation }: PageProps) {
             onClose={() => setPanel(undefined)}
             model={model?.mimo}
           />
+        )}
+        {panel === "inside" && (
+          <Suspense fallback={<aside className="panel is-wide" />}>
+            <InsidePanel
+              message={path.find((message) => message.id === insideId) ?? lastAnswer}
+              model={model}
+              onAgain={(message) => {
+                setInsideId(undefined);
+                regenerate(message);
+              }}
+              onClose={() => setPanel(undefined)}
+            />
+          </Suspense>
         )}
         {typeof panel === "object" && (
           <ArtifactPanel

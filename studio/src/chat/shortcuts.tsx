@@ -11,6 +11,7 @@ export interface ShortcutActions {
   /** Whether there was something to stop. */
   readonly onStop: () => boolean;
   readonly onOptions: () => void;
+  readonly onInside: () => void;
   readonly onCopy: () => void;
   readonly onHelp: () => void;
 }
@@ -39,7 +40,8 @@ function actionFor(event: KeyboardEvent, actions: ShortcutActions): (() => void)
   const key = event.key.toLowerCase();
   const hasCommand = isMac ? event.metaKey : event.ctrlKey;
   if (hasCommand && key === "k") return actions.onSearch;
-  if (hasCommand && event.shiftKey) return { o: actions.onNew, c: actions.onCopy, s: actions.onOptions }[key];
+  if (hasCommand && event.shiftKey)
+    return { o: actions.onNew, c: actions.onCopy, s: actions.onOptions, l: actions.onInside }[key];
   if (key === "escape") return actions.onStop() ? () => {} : undefined;
   if (hasCommand || event.altKey || isWritten(event.target)) return undefined;
   return { "/": actions.onFocus, "?": actions.onHelp }[key];
@@ -59,6 +61,7 @@ const KEYS: readonly (readonly [label: MessageKey, ...keys: string[]])[] = [
   ["keys.edit", "↑"],
   ["keys.copy", COMMAND, "Shift", "C"],
   ["keys.options", COMMAND, "Shift", "S"],
+  ["keys.inside", COMMAND, "Shift", "L"],
   ["keys.help", "?"],
 ];
 

@@ -24,8 +24,10 @@ export interface Exported {
   readonly messages: readonly Message[];
 }
 
+/** But for recordings of how answers were made, which are large and of no use elsewhere. */
 export function toJson(chats: readonly Exported[]): string {
-  return JSON.stringify({ format: FORMAT, version: 1, exportedAt: new Date().toISOString(), chats }, null, 1);
+  const file = { format: FORMAT, version: 1, exportedAt: new Date().toISOString(), chats };
+  return JSON.stringify(file, (key, value: unknown) => (key === "trace" ? undefined : value), 1);
 }
 
 /** The branch that is shown. */

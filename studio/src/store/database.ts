@@ -5,6 +5,7 @@
 // the chat goes on in memory.
 
 import Dexie, { type Table } from "dexie";
+import type { Trace } from "../inside/trace.ts";
 
 export interface Conversation {
   readonly id: string;
@@ -80,18 +81,27 @@ export interface Answer {
   /** Whether its reader has changed the text. */
   readonly isEdited?: boolean | undefined;
   /** How much of the prompt has been read, while it is. */
-  readonly progress?: { readonly processed: number; readonly total: number } | undefined;
+  readonly progress?: { readonly processed: number; readonly total: number; readonly cached: number } | undefined;
   readonly timings?: Timings | undefined;
-  /** What the server tells of the model's insides: see `inside/`. */
-  readonly trace?: unknown;
+  /** How it was made, where that was recorded. */
+  readonly trace?: Trace | undefined;
 }
 
 /** As the server measures, in milliseconds and tokens a second. */
 export interface Timings {
   readonly first_token_ms: number | null;
+  readonly queue_ms: number;
+  readonly cache_n: number;
+  readonly prompt_n: number;
   readonly prompt_per_second: number;
   readonly predicted_ms: number;
   readonly predicted_per_second: number;
+  readonly draft_n: number;
+  readonly draft_n_accepted: number;
+  /** Share of the drafts of MTP head 1, 2, … that held. */
+  readonly accepted_per_position: readonly number[];
+  /** Tokens a step. */
+  readonly accept_length: number;
   readonly [further: string]: unknown;
 }
 

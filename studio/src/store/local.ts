@@ -4,7 +4,15 @@
 
 const memory = new Map<string, string>();
 
-export type SettingName = "language" | "theme" | "api-key" | "chat-settings" | "auto-tools" | "closed-folders";
+export type SettingName =
+  | "language"
+  | "theme"
+  | "api-key"
+  | "chat-settings"
+  | "auto-tools"
+  | "closed-folders"
+  | "recording"
+  | "playground";
 
 export function readSetting(name: SettingName): string | undefined {
   try {

@@ -207,6 +207,7 @@ export const chat = {
   "keys.stop": ["Stop the answer", "停止回答"],
   "keys.edit": ["Edit the last question, from an empty message", "编辑上一个问题（输入框为空时）"],
   "keys.options": ["Chat settings", "对话设置"],
+  "keys.inside": ["Inside the model", "模型内部"],
   "keys.copy": ["Copy the last answer", "复制最后的回答"],
   "keys.help": ["This help", "此帮助"],
 } as const satisfies Messages;
