@@ -59,6 +59,15 @@ test("the model and how it is built; figures and curves that move while it answe
   await expect(requests.locator("canvas")).toBeVisible();
 });
 
+test("a server that has gone is seen to be gone", async ({ page }) => {
+  await page.goto("/#/server");
+  await expect(page.getByRole("status").getByText("Ready")).toBeVisible();
+  await page.route("**/version", (route) => route.abort());
+  await expect(page.getByRole("status").getByText("Server not reachable")).toBeVisible();
+  await page.unroute("**/version");
+  await expect(page.getByRole("status").getByText("Ready")).toBeVisible();
+});
+
 test("a key is made, shown once, and revoked", async ({ chat: { page }, studioUrl }) => {
   const keys = async (): Promise<any[]> => ((await (await fetch(`${studioUrl}/v1/keys`)).json()) as any).data;
   await page.goto("/#/server/keys");

@@ -67,7 +67,7 @@ function Tiles({ measured, latest }: Measured & { readonly latest: Measurement }
     ["server.running", formatNumber(of.valueOf(latest, "num_requests_running"))],
     ["server.waiting", formatNumber(of.valueOf(latest, "num_requests_waiting"))],
     ["server.kv-use", formatPercent(of.valueOf(latest, "kv_cache_usage_perc"))],
-    ["server.accept-length", numberOr(of.acceptLength(ever, latest), (value) => formatNumber(value))],
+    ["server.accept-length", numberOr(of.acceptLength(ever, latest), formatNumber)],
     ["server.cache-hits", numberOr(of.share(ever, latest, "prefix_cache_hits", "prefix_cache_queries"), formatPercent)],
     ["server.memory", formatBytes(of.valueOf(latest, "process_resident_memory_bytes"))],
   ];
@@ -118,15 +118,11 @@ function Curves({ measured }: Measured) {
         {...shared}
         title={text("server.accept-length")}
         lines={lines.drafts}
-        formatY={twoDigits}
+        formatY={formatNumber}
         yRange={[1, 2]}
       />
     </div>
   );
-}
-
-function twoDigits(value: number): string {
-  return formatNumber(value);
 }
 
 const LATENCIES = {

@@ -7,16 +7,18 @@ import { usePolled } from "../api/polled.ts";
 import { formatNumber, useText } from "../i18n/i18n.ts";
 import { formatBytes, formatCount } from "../ui/format.ts";
 
-const VERSION_MS = 30_000;
+const VERSION_MS = 3000;
 
 export function ModelCard() {
   const text = useText();
-  const { status, model } = useModel();
+  const { status: found, model } = useModel();
   const readVersion = useCallback(
     (signal: AbortSignal) => requestJson<{ readonly version: string }>("/version", { signal }),
     [],
   );
-  const { value } = usePolled(readVersion, VERSION_MS);
+  const { value, error } = usePolled(readVersion, VERSION_MS);
+  // A server that was there may have gone.
+  const status = error === undefined ? found : "offline";
   return (
     <section className="card" aria-labelledby="model-title">
       <div className="card-head">
