@@ -3,7 +3,7 @@
 // A row is read in chunks of 256 elements. A float format gives f32 lanes. A quantised format gives a chunk as
 // int8 codes in the order of k with one scale (and, where the format has one, one offset) per 16 codes:
 // value = scale * code + offset. All quantised formats pass through that one form, which serves the f32 product (values),
-// the int8 product (codes) and packing. scale * code is exact in f32 for every format here: scales have at most 17
+// the integer product (codes) and packing. scale * code is exact in f32 for every format here: scales have at most 17
 // significant bits and codes 7, so that fusing the offset's addition changes nothing. A format also names its Tile and,
 // in blocks of 256, where its unit D (and D_MIN) is.
 #pragma once
