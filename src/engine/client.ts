@@ -139,12 +139,14 @@ export class EngineClient {
     signal?.addEventListener("abort", abort, { once: true });
     if (this.#open.size === 0) this.#worker.ref();
     this.#open.set(id, queue);
-    this.#post(message);
-    const ignore = [
-      onAbort(endThinking, () => this.#post({ type: "end_thinking", id })),
+    const controls = [
+      { control: endThinking, act: { type: "end_thinking", id } },
       // Its last output says so.
-      onAbort(endAnswer, () => this.#post({ type: "abort", id })),
-    ];
+      { control: endAnswer, act: { type: "abort", id } },
+    ] as const;
+    // Together, so that no step is between them.
+    this.#post(message, ...controls.filter(({ control }) => control?.aborted).map(({ act }) => act));
+    const ignore = controls.map(({ control, act }) => onAbort(control, () => this.#post(act)));
     try {
       yield* queue;
     } finally {
@@ -165,8 +167,8 @@ export class EngineClient {
     return undefined;
   }
 
-  #post(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  #post(...messages: readonly ToWorker[]): void {
+    this.#worker.postMessage(messages);
   }
 
   #receive(message: FromWorker): void {
@@ -204,10 +206,9 @@ export class EngineClient {
   }
 }
 
-/** Acts once the signal is aborted, or at once where it is; what is returned makes it forget that. */
+/** Acts once the signal is aborted; what is returned makes it forget that. */
 function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
-  if (signal?.aborted === true) act();
-  else signal?.addEventListener("abort", act, { once: true });
+  signal?.addEventListener("abort", act, { once: true });
   return () => signal?.removeEventListener("abort", act);
 }
 

@@ -183,7 +183,7 @@ class EngineWorker {
 
 try {
   const worker = new EngineWorker(workerData as WorkerOptions);
-  port.on("message", (message: ToWorker) => worker.receive(message));
+  port.on("message", (messages: readonly ToWorker[]) => messages.forEach((message) => worker.receive(message)));
 } catch (error) {
   send({ type: "failed", error: toMimoError(error).toJSON() });
   port.close();
