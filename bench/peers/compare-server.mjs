@@ -7,11 +7,10 @@
 // it, so its side pays for no HTTP. Beside both, the same requests through our library show what serving costs.
 // Prefixes: the cases of bench/prefix-reuse.ts, llama.cpp by the rule of its server (llama-prefix.mjs).
 
-import { availableParallelism, loadavg } from "node:os";
+import { availableParallelism } from "node:os";
 import { basename, join, relative } from "node:path";
-import { parseArgs } from "node:util";
-import { describeMachine, markdownTable, readCommit, ROOT, writeResults } from "../report.mjs";
-import { checkMachine, fail, provideModel, run } from "./comparison.mjs";
+import { markdownTable, ROOT, writeResults } from "../report.mjs";
+import { begin, provideModels, readCommand, run } from "./comparison.mjs";
 import { median } from "./speed-table.mjs";
 
 const PRESET = "bench-1b";
@@ -28,58 +27,33 @@ const USAGE = `usage: node bench/peers/compare-server.mjs [MODEL.gguf …] [opti
   --anyway               measure although the machine is busy; the result says so
   --out FILE             default bench/results/server-${PRESET}.json`;
 
-const { values: options, positionals } = readOptions();
+const { options, positionals, readCount } = readCommand(USAGE, {
+  types: "q8_0,q4_0",
+  models: join(ROOT, "build/models"),
+  rounds: "5",
+  "prefix-rounds": "1",
+  threads: String(availableParallelism()),
+  streams: "1,8,32",
+  prompt: "128",
+  tokens: "48",
+  conversation: "8192",
+  out: join(ROOT, `bench/results/server-${PRESET}.json`),
+});
 const [rounds, threads, prompt, tokens, conversation] = ["rounds", "threads", "prompt", "tokens", "conversation"].map(
-  (name) => readCount(name, 1),
+  (name) => readCount(name),
 );
 const prefixRounds = readCount("prefix-rounds", 0);
 const streams = options.streams.split(",").map(Number);
 
-const wasBusy = checkMachine(options.anyway);
-const loadBefore = loadavg()[0];
-const commit = readCommit();
-const provide = (type) => provideModel(options.models, PRESET, type);
-const models = positionals.length > 0 ? positionals : options.types.split(",").map(provide);
+const circumstances = begin(options);
 const results = [];
-for (const model of models) {
+for (const model of provideModels(positionals, options, PRESET)) {
   results.push(compare(model));
   // After each model, so that a failure loses one at most.
   writeReport();
 }
 for (const result of results) console.log(describe(result));
 console.error(`\nWrote ${relative(process.cwd(), options.out)}.`);
-
-function readOptions() {
-  const text = (value) => ({ type: "string", default: value });
-  const flag = { type: "boolean", default: false };
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        types: text("q8_0,q4_0"),
-        models: text(join(ROOT, "build/models")),
-        rounds: text("5"),
-        "prefix-rounds": text("1"),
-        threads: text(String(availableParallelism())),
-        streams: text("1,8,32"),
-        prompt: text("128"),
-        tokens: text("48"),
-        conversation: text("8192"),
-        anyway: flag,
-        out: text(join(ROOT, `bench/results/server-${PRESET}.json`)),
-      },
-    });
-  } catch (error) {
-    return fail(`${error.message}\n${USAGE}`);
-  }
-}
-
-function readCount(name, least) {
-  const value = Number(options[name]);
-  return Number.isSafeInteger(value) && value >= least
-    ? value
-    : fail(`--${name} must be a whole number of at least ${least}.\n${USAGE}`);
-}
 
 function compare(model) {
   const measured = Array.from({ length: rounds }, (_, round) => {
@@ -162,11 +136,7 @@ function describe({ model, streams: figures, prefixes }) {
 
 function writeReport() {
   writeResults(options.out, {
-    date: new Date().toISOString().slice(0, 10),
-    commit,
-    machine: describeMachine(),
-    loadAverage: { before: loadBefore, after: loadavg()[0] },
-    wasBusy,
+    ...circumstances(),
     settings: { rounds, prefixRounds, threads, streams, prompt, tokens, conversation },
     unit: "tokens per second, prompts included; milliseconds to the first token",
     results,

@@ -7,11 +7,10 @@
 // made: random weights, the same for both.
 
 import { readFileSync } from "node:fs";
-import { availableParallelism, loadavg } from "node:os";
+import { availableParallelism } from "node:os";
 import { basename, join, relative } from "node:path";
-import { parseArgs } from "node:util";
-import { describeMachine, readCommit, ROOT, writeResults } from "../report.mjs";
-import { checkMachine, fail, provideModel, run } from "./comparison.mjs";
+import { ROOT, writeResults } from "../report.mjs";
+import { begin, provideModels, readCommand, run } from "./comparison.mjs";
 import { median, speedTable, summarise } from "./speed-table.mjs";
 
 const PRESET = "bench-1b";
@@ -30,17 +29,21 @@ const PROMPT = 512;
 /** Tokens in each sequence before several decode together: their prompts are no part of the figure. */
 const SHORT_PROMPT = 128;
 
-const { values: options, positionals } = readOptions();
-const rounds = readCount("rounds");
-const threads = readCount("threads");
-const tokens = readCount("tokens");
+const { options, positionals, readCount } = readCommand(USAGE, {
+  types: "q8_0,q4_0,q4_k,q6_k,bf16",
+  models: join(ROOT, "build/models"),
+  rounds: "5",
+  threads: String(availableParallelism()),
+  together: "8",
+  tokens: "48",
+  "without-pool": false,
+  out: join(ROOT, `bench/results/peers-${PRESET}.json`),
+});
+const [rounds, threads, tokens] = ["rounds", "threads", "tokens"].map((name) => readCount(name));
 const together = options.together.split(",").filter(Boolean);
 
-const wasBusy = checkMachine(options.anyway);
-const loadBefore = loadavg()[0];
-const commit = readCommit();
-const provide = (type) => provideModel(options.models, PRESET, type);
-const models = positionals.length > 0 ? positionals : options.types.split(",").map(provide);
+const circumstances = begin(options);
+const models = provideModels(positionals, options, PRESET);
 const results = [];
 models.forEach((model, i) => {
   results.push(compare(model, `${i + 1} of ${models.length}`));
@@ -51,39 +54,6 @@ console.log(speedTable(JSON.parse(readFileSync(options.out, "utf8"))));
 console.error(
   `\nWrote ${relative(process.cwd(), options.out)}. \`npm run bench:table\` puts the table into README.md.`,
 );
-
-function readOptions() {
-  const text = (value) => ({ type: "string", default: value });
-  const flag = { type: "boolean", default: false };
-  let parsed;
-  try {
-    parsed = parseArgs({
-      allowPositionals: true,
-      options: {
-        types: text("q8_0,q4_0,q4_k,q6_k,bf16"),
-        models: text(join(ROOT, "build/models")),
-        rounds: text("5"),
-        threads: text(String(availableParallelism())),
-        together: text("8"),
-        tokens: text("48"),
-        "without-pool": flag,
-        anyway: flag,
-        out: text(join(ROOT, `bench/results/peers-${PRESET}.json`)),
-        help: flag,
-      },
-    });
-  } catch (error) {
-    return fail(`${error.message}\n${USAGE}`);
-  }
-  if (!parsed.values.help) return parsed;
-  console.log(USAGE);
-  process.exit();
-}
-
-function readCount(name) {
-  const value = Number(options[name]);
-  return Number.isSafeInteger(value) && value > 0 ? value : fail(`--${name} must be a whole number above 0.\n${USAGE}`);
-}
 
 function compare(model, place) {
   const sides = {
@@ -146,18 +116,13 @@ function readBandwidth(model) {
 }
 
 function writeReport() {
-  const report = {
-    date: new Date().toISOString().slice(0, 10),
-    commit,
-    machine: {
-      ...describeMachine(),
-      readBytesPerSecond: Math.round(median(results.map(({ readBytesPerSecond }) => readBytesPerSecond))),
-    },
-    loadAverage: { before: loadBefore, after: loadavg()[0] },
-    wasBusy,
+  const { machine, ...rest } = circumstances();
+  const readBytesPerSecond = Math.round(median(results.map((result) => result.readBytesPerSecond)));
+  writeResults(options.out, {
+    ...rest,
+    machine: { ...machine, readBytesPerSecond },
     settings: { rounds, threads, prompt: PROMPT, promptTogether: SHORT_PROMPT, tokens },
     unit: "tokens per second",
     results,
-  };
-  writeResults(options.out, report);
+  });
 }

@@ -361,7 +361,7 @@ template <class Tile, int T, int PLANES> struct FewCodes {
       for (int i = 0; i < Tile::SPAN / 32; i++, p += Tile::STEP_BYTES) {
         constexpr int PER_GROUP = 32 / Tile::GROUP;
         // So many products lie between two reads that the processor's own window no longer reaches far enough ahead.
-        for (int line = 0; line < Tile::STEP_BYTES; line += 64) __builtin_prefetch(p + 2048 + line);
+        prefetch(p + 2048, Tile::STEP_BYTES);
         const f32x16 scales = Tile::scales(context, PER_GROUP * i);
         f32x16 offsets = scales;
         if constexpr (Tile::HAS_OFFSETS) offsets = Tile::offsets(context, PER_GROUP * i);
