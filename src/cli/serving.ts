@@ -58,11 +58,7 @@ export async function startServing(
 }
 
 /** They do not run yet. Throws as `parseMcpConfig`. */
-async function readMcpServers(
-  cli: Cli,
-  { mcpConfig }: ServeSettings,
-  log: McpLog,
-): Promise<McpServers | undefined> {
+async function readMcpServers(cli: Cli, { mcpConfig }: ServeSettings, log: McpLog): Promise<McpServers | undefined> {
   if (mcpConfig === undefined) return undefined;
   const configs = parseMcpConfig(await readJsonFile(mcpConfig, cli), mcpConfig);
   return new McpServers(configs, packageVersion(), log);

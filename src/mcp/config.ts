@@ -73,7 +73,9 @@ export function parseMcpConfig(content: unknown, file: string): readonly McpServ
     }
     const parsed = (isStdio ? STDIO : HTTP).safeParse(entry);
     if (!parsed.success) {
-      faults.push(...parsed.error.issues.map((issue) => describe({ ...issue, path: ["mcpServers", name, ...issue.path] })));
+      faults.push(
+        ...parsed.error.issues.map((issue) => describe({ ...issue, path: ["mcpServers", name, ...issue.path] })),
+      );
       continue;
     }
     const { type: _, ...fields } = parsed.data;

@@ -72,7 +72,8 @@ export class McpConnection {
     }
     const client = this.#client;
     const { name, timeoutMs } = this.config;
-    if (client === undefined) return failedResult(`The server ${name} does not run: ${this.#reason ?? "it was stopped"}.`);
+    if (client === undefined)
+      return failedResult(`The server ${name} does not run: ${this.#reason ?? "it was stopped"}.`);
     try {
       const options = { signal, timeout: timeoutMs };
       const result = await client.callTool({ name: tool.name, arguments: parameters }, options);

@@ -67,7 +67,10 @@ function readLines(stream: NodeJS.EventEmitter | null, onLine: (line: string) =>
   stream?.on("data", (chunk: Uint8Array) => {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
     rest = lines.pop() ?? "";
-    if (rest.length > MAX_LINE) lines.push(rest.slice(0, MAX_LINE)), (rest = "");
+    if (rest.length > MAX_LINE) {
+      lines.push(rest);
+      rest = "";
+    }
     for (const line of lines) if (line.trim() !== "") onLine(line.slice(0, MAX_LINE));
   });
 }

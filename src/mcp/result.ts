@@ -12,7 +12,8 @@ const MAX_CONTENT = 100_000;
 
 export function resultOf({ content, structuredContent, isError = false }: CallToolResult): McpResult {
   const parts = content.map(blockText).filter((part) => part !== "");
-  const text = parts.length > 0 || structuredContent === undefined ? parts.join("\n\n") : JSON.stringify(structuredContent);
+  const text =
+    parts.length > 0 || structuredContent === undefined ? parts.join("\n\n") : JSON.stringify(structuredContent);
   return { content: bounded(text), isError };
 }
 

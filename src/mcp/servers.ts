@@ -38,8 +38,7 @@ export class McpServers {
 
   /** As they are now, in the order of the file. Being asked for is a use: what failed is started again. */
   list(): readonly McpServerStatus[] {
-    this.start();
-    return this.#connections.map(({ config, state, reason, tools }) => ({
+    const servers = this.#connections.map(({ config, state, reason, tools }) => ({
       name: config.name,
       transport: "url" in config ? "http" : "stdio",
       state,
@@ -49,7 +48,9 @@ export class McpServers {
         description,
         parameters: inputSchema,
       })),
-    }));
+    })) satisfies McpServerStatus[];
+    this.start();
+    return servers;
   }
 
   /** Throws `not_found` for a name that no tool has, and `aborted`. */

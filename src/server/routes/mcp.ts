@@ -26,7 +26,8 @@ export const mcpRoutes: readonly Route[] = [
     method: "POST",
     path: "/mcp/call",
     scope: "inference",
-    summary: "Calls a tool of an MCP server. A call that fails is a reply as well, with `isError`, for the model to read.",
+    summary:
+      "Calls a tool of an MCP server. A call that fails is a reply as well, with `isError`, for the model to read.",
     body: CALL.schema,
     handle: async (request) => {
       const { name, arguments: parameters = {} } = await readBody(request, CALL);
