@@ -32,7 +32,9 @@ test("a tool is chosen, allowed and run, and the answer goes on; a server that f
   const run = call.getByRole("button", { name: "Run" });
   await expect(run).toBeVisible();
   await expect(call.getByLabel("Result")).toHaveCount(0);
+  // What follows may be short.
   await chat.stopSending();
+  await chat.alsoSend({ max_completion_tokens: 8 });
   const { a, b } = JSON.parse(await call.getByLabel("Arguments").innerText()) as { a: number; b: number };
   await run.click();
   await expect(call.getByLabel("Result")).toHaveText(String(a + b));
@@ -55,6 +57,7 @@ test("a call can be stopped and denied, also where the page was loaded again", a
   await call.getByRole("button", { name: "Run" }).click();
   await expect(call.getByRole("status")).toHaveText("Running…");
   await chat.stopSending();
+  await chat.alsoSend({ max_completion_tokens: 8 });
   await call.getByRole("button", { name: "Stop" }).click();
   await expect(call.getByRole("button", { name: "Run" })).toBeVisible();
   await page.reload();

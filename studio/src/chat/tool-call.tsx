@@ -47,7 +47,7 @@ function Decision({ message, call }: { readonly message: Message; readonly call:
   const text = useText();
   // Which tools there are may change.
   useMcpServers();
-  const [isAutomatic, setAutomatic] = useState(() => runsAtOnce(call.name));
+  const [changed, setChanged] = useState<boolean>();
   const id = runningId(message, call);
   const isCalling = useIsCalling(id);
   const deny = (
@@ -77,10 +77,10 @@ function Decision({ message, call }: { readonly message: Message; readonly call:
       {deny}
       <Switch
         label={builtInTools.has(call.name) ? text("call.always") : text("mcp.always", { name: call.name })}
-        isOn={isAutomatic}
+        isOn={changed ?? runsAtOnce(call.name)}
         onChange={(isOn) => {
           setRunsAtOnce(call.name, isOn);
-          setAutomatic(isOn);
+          setChanged(isOn);
         }}
       />
     </div>
