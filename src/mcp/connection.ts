@@ -4,7 +4,7 @@
 // happens to a call is a result for the model to read; only who asked can end it otherwise, by a signal.
 
 import type { Client, Tool } from "@modelcontextprotocol/client";
-import { abortedError, toMimoError } from "../util/errors.ts";
+import { abortedError } from "../util/errors.ts";
 import type { McpServerConfig } from "./config.ts";
 import { toolNames } from "./names.ts";
 import { createClient } from "./open-client.ts";
@@ -22,6 +22,8 @@ export interface McpLog {
 const START_MS = 60_000;
 const FIRST_WAIT_MS = 1000;
 const MAX_WAIT_MS = 30_000;
+/** A reply that is a page of errors is no reason. */
+const MAX_REASON = 500;
 
 export class McpConnection {
   readonly config: McpServerConfig;
@@ -82,10 +84,12 @@ export class McpConnection {
     } catch (error) {
       if (signal.aborted) throw abortedError(error);
       const { ProtocolError, SdkError, SdkErrorCode } = await import("@modelcontextprotocol/client");
-      if (error instanceof ProtocolError) return failedResult(error.message);
-      if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout)
+      const code = error instanceof SdkError ? error.code : undefined;
+      if (code === SdkErrorCode.RequestTimeout)
         return failedResult(`${tool.name} gave no result within ${timeoutMs} ms.`);
-      this.#fail(client, messageOf(error));
+      // Whatever a server replies, it runs.
+      const isReply = error instanceof ProtocolError || code === SdkErrorCode.InvalidResult;
+      if (!isReply) this.#fail(client, messageOf(error));
       return failedResult(`The call of ${tool.name} failed: ${messageOf(error)}.`);
     }
   }
@@ -157,10 +161,9 @@ export class McpConnection {
 
 /** What went wrong, with what is behind it: `fetch` says no more than that it failed. */
 function messageOf(error: unknown): string {
-  const { message, cause } = toMimoError(error);
-  const own = error instanceof Error ? error.cause : cause;
-  const text = own instanceof Error && own.message !== "" ? `${message} (${own.message})` : message;
-  return text.replace(/[.\s]+$/, "");
+  const { message, cause } = error instanceof Error ? error : new Error(String(error));
+  const text = cause instanceof Error && cause.message !== "" ? `${message} (${cause.message})` : message;
+  return text.slice(0, MAX_REASON).replace(/[.\s]+$/, "");
 }
 
 function pause(ms: number): Promise<void> {
