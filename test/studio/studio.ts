@@ -59,7 +59,7 @@ export { expect };
 
 async function startServer(
   state: string,
-  mcpServers: object,
+  mcpServers: object = {},
 ): Promise<{ readonly url: string; readonly child: ChildProcess }> {
   const mcpConfig = join(state, "mcp.json");
   writeFileSync(mcpConfig, JSON.stringify({ mcpServers }));
