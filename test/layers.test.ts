@@ -91,8 +91,14 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     types: ["api", "tokenizer"],
     mustNotKnow: "the inside of the engine, training, or the terminal",
   },
+  mcp: {
+    values: ["util"],
+    packages: ["@modelcontextprotocol/client", "zod"],
+    mustNotKnow: "models, or who calls its tools",
+  },
   server: {
     values: ["api", "tokenizer", "util"],
+    types: ["mcp"],
     packages: ["@hono/node-server", "hono", "pino", "prom-client", "zod"],
     mustNotKnow: "the engine, tensors, or the environment",
   },
@@ -100,6 +106,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     values: [
       "api",
       "eval",
+      "mcp",
       "server",
       "convert",
       "train",

@@ -76,6 +76,13 @@ export const thinkingBudgetOption = (): Option =>
     "most tokens of thinking, then the answer follows; default: no limit",
   ).argParser(parseInteger);
 
+/** On the command line only: what the file names is executed, so no file of a folder that one happens to be in may name it. */
+export const mcpConfigOption = (): Option =>
+  new Option(
+    "--mcp-config <file>",
+    'MCP servers whose tools the studio may call: {"mcpServers": {…}} as JSON',
+  ).helpGroup("Server:");
+
 export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup("Model:")

@@ -3,16 +3,23 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { Mimo } from "../api/mimo.ts";
+import { parseMcpConfig } from "../mcp/config.ts";
+import type { McpLog } from "../mcp/connection.ts";
+import { McpServers } from "../mcp/servers.ts";
 import { createLog, type LogStream } from "../server/log.ts";
 import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../server/options.ts";
 import { type RunningServer, startServer } from "../server/server.ts";
 import type { Cli } from "./cli.ts";
 import { defaultKeyFile, defaultUsageFile, embeddedModel, embeddedStudio, packageVersion } from "./environment.ts";
+import { readJsonFile } from "./files.ts";
 import { loadModel } from "./load-model.ts";
 import type { SettingValues } from "./settings/resolve.ts";
 import type { SERVE_SETTINGS } from "./settings/serve-settings.ts";
 
-export type ServeSettings = SettingValues<typeof SERVE_SETTINGS>;
+export interface ServeSettings extends SettingValues<typeof SERVE_SETTINGS> {
+  /** File of MCP servers. Given on the command line only: what it names is executed. */
+  readonly mcpConfig?: string | undefined;
+}
 
 export interface Serving extends AsyncDisposable {
   readonly server: RunningServer;
@@ -29,11 +36,15 @@ export async function startServing(
   const path = settings.model ?? embeddedModel();
   const options = serverOptions(cli, path, settings);
   const format = settings.logFormat ?? (cli.messages.isTerminal ? "pretty" : "json");
-  const server = await startServer(options, createLog(settings.logLevel, logStream, format));
+  const log = createLog(settings.logLevel, logStream, format);
+  const mcp = await readMcpServers(cli, settings, log);
+  const server = await startServer(options, log, mcp);
+  mcp?.start();
   let mimo: Mimo | undefined;
   const close = async (): Promise<void> => {
     // The process ends anyway; what it failed of matters more than how its server ends.
     await server.stop().catch(() => {});
+    await mcp?.close();
     await mimo?.close();
   };
   try {
@@ -44,6 +55,13 @@ export async function startServing(
     await close();
     throw error;
   }
+}
+
+/** They do not run yet. Throws as `parseMcpConfig`. */
+async function readMcpServers(cli: Cli, { mcpConfig }: ServeSettings, log: McpLog): Promise<McpServers | undefined> {
+  if (mcpConfig === undefined) return undefined;
+  const configs = parseMcpConfig(await readJsonFile(mcpConfig, cli), mcpConfig);
+  return new McpServers(configs, packageVersion(), log);
 }
 
 function loadOptions(settings: ServeSettings): Parameters<typeof loadModel>[2] {

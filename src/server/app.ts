@@ -22,6 +22,7 @@ import type { RequestRecord, Route, ServerContext, ServerRequest } from "./route
 import { adminRoutes } from "./routes/admin.ts";
 import { chatRoutes } from "./routes/chat.ts";
 import { completionsRoutes } from "./routes/completions.ts";
+import { mcpRoutes } from "./routes/mcp.ts";
 import { messagesRoutes } from "./routes/messages.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { operationRoutes } from "./routes/operation.ts";
@@ -45,6 +46,7 @@ const OTHER_ROUTES = [
   ...usageRoutes,
   ...adminRoutes,
   ...runsRoutes,
+  ...mcpRoutes,
 ];
 const ROUTES: readonly Route[] = [...OTHER_ROUTES, ...operationRoutes(OTHER_ROUTES)];
 

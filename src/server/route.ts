@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { Mimo } from "../api/mimo.ts";
+import type { McpServers } from "../mcp/servers.ts";
 import type { Admission } from "./admission.ts";
 import type { ErrorDialect } from "./errors.ts";
 import type { FrameLog } from "./frame-log.ts";
@@ -30,6 +31,8 @@ export interface ServerContext {
   readonly startedAt: number;
   /** Undefined where no keys are asked for. */
   readonly keys: KeyRing | undefined;
+  /** Undefined where none are configured. */
+  readonly mcp: McpServers | undefined;
   /** The model. Throws `loading` until it is there and once the server stops, and what has ended the engine. */
   readonly model: () => Mimo;
 }

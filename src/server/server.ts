@@ -7,6 +7,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { Mimo } from "../api/mimo.ts";
+import type { McpServers } from "../mcp/servers.ts";
 import { ERROR_TABLE, type ErrorCode, MimoError } from "../util/errors.ts";
 import { Admission } from "./admission.ts";
 import { createApp } from "./app.ts";
@@ -26,8 +27,11 @@ export interface RunningServer {
   readonly stop: () => Promise<void>;
 }
 
-/** Throws `invalid_argument` for an address that strangers reach without keys, `io_failed` where it is taken. */
-export async function startServer(options: ServerOptions, log: Logger): Promise<RunningServer> {
+/**
+ * MCP servers stay the caller's, who starts and ends them. Throws `invalid_argument` for an address that strangers reach
+ * without keys, `io_failed` where it is taken.
+ */
+export async function startServer(options: ServerOptions, log: Logger, mcp?: McpServers): Promise<RunningServer> {
   const keys = options.keyFile === undefined ? undefined : new KeyRing(options.keyFile);
   if (!isLoopback(options.host) && (keys === undefined || keys.isEmpty)) {
     throw new MimoError("invalid_argument", `Others can reach ${options.host}, and there are no API keys.`, {
@@ -50,7 +54,7 @@ export async function startServer(options: ServerOptions, log: Logger): Promise<
   const memory = new Memory(options);
   const ledger = new Ledger({ path: options.usageFile, flushMs: options.usageFlushMs, log });
   const requests = new FrameLog(LIMITS.loggedRequests);
-  const app = createApp({ options, admission, metrics, memory, ledger, log, requests, keys, model, startedAt });
+  const app = createApp({ options, admission, metrics, memory, ledger, log, requests, keys, mcp, model, startedAt });
   const http = createHttpServer(options, app.fetch.bind(app));
   try {
     await listen(http, options);

@@ -4,6 +4,8 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, expect, test } from "vitest";
 import { type CommandResult, resultOf, Surroundings, urlOf } from "./command.ts";
+import { STDIO_SERVER } from "./mcp-server.ts";
+import { eventually } from "./serving.ts";
 
 const here = await Surroundings.create();
 afterAll(() => here[Symbol.dispose]());
@@ -24,6 +26,41 @@ test("the model that comes along is served with no arguments, until it is asked 
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
   expect(stderr).toMatch(/"route":"\/chat\/completions","status":200/);
   expect(stderr).not.toContain("Hello");
+});
+
+test("MCP servers of a file run beside it, and end with it while a tool of theirs runs", async () => {
+  const file = here.path("mcp.json");
+  const mcpServers = { sums: STDIO_SERVER };
+  writeFileSync(file, JSON.stringify({ mcpServers }));
+  const child = here.spawn(["serve", "--port", "0", "--threads", "1", "--drain-seconds", "0", "--mcp-config", file]);
+  let log = "";
+  child.stderr.on("data", (piece: Buffer) => (log += piece.toString()));
+  const result = resultOf(child);
+  const url = await urlOf(child);
+  const call = async (name: string, parameters: object): Promise<any> => {
+    const parts = JSON.stringify({ name, arguments: parameters });
+    return (await fetch(`${url}/v1/mcp/call`, { method: "POST", headers, body: parts })).json();
+  };
+  await eventually(() => log.includes("an MCP server is ready"), "the server is ready", 60_000);
+  expect(await call("sums__add", { a: 2, b: 40 })).toEqual({ content: "42", isError: false });
+  const waiting = call("sums__wait", {}).catch(() => undefined);
+  await eventually(() => log.includes("waiting"), "the tool runs", 60_000);
+  child.kill("SIGTERM");
+  const { exitCode, stderr } = await result;
+  await waiting;
+  expect(exitCode).toBe(0);
+  expect(stderr).not.toMatch(/unhandled/i);
+  const pid = Number(/process (\d+)/.exec(stderr)?.[1]);
+  expect(pid).toBeGreaterThan(0);
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+});
+
+test("a file of MCP servers that is not understood is refused before anything is loaded", async () => {
+  const file = here.path("mcp.json");
+  writeFileSync(file, JSON.stringify({ mcpServers: { sums: { command: 1 } } }));
+  const refused = await here.run(["serve", "nowhere", "--mcp-config", file]);
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toContain(`${file}: mcpServers.sums.command: expected string, received number.`);
 });
 
 test("others are let in with a key only", async () => {

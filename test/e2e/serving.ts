@@ -12,6 +12,7 @@ import type { AnswerOptions, CompleteOptions } from "../../src/api/request.ts";
 import { initCheckpoint } from "../../src/convert/init.ts";
 import type { SequenceOutput, SequenceStats } from "../../src/engine/sequence.ts";
 import { GrammarCompiler } from "../../src/schema/compiler.ts";
+import type { McpServers } from "../../src/mcp/servers.ts";
 import { createKey } from "../../src/server/keys.ts";
 import { createLog } from "../../src/server/log.ts";
 import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../../src/server/options.ts";
@@ -39,11 +40,16 @@ export interface Reply {
 }
 
 /** A server over `mimo`; without one it goes on loading. */
-export async function serveModel(mimo: Mimo | undefined, options: Partial<ServerOptions> = {}): Promise<Serving> {
+export async function serveModel(
+  mimo: Mimo | undefined,
+  options: Partial<ServerOptions> = {},
+  mcp?: McpServers,
+): Promise<Serving> {
   const log: string[] = [];
   const server = await startServer(
     { ...DEFAULT_SERVER_OPTIONS, port: 0, modelNames: ["tiny"], version: "0.0.0", drainMs: 2000, ...options },
     createLog("info", { write: (line) => void log.push(line) }),
+    mcp,
   );
   if (mimo !== undefined) server.serve(mimo);
   const get = async (path: string, init?: RequestInit): Promise<Reply> =>

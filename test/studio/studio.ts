@@ -2,7 +2,7 @@
 // words of a reader who chats.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,8 @@ import { type CDPSession, expect, type Locator, type Page, test as base } from "
 const MIMO = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
 
 interface WorkerFixtures {
+  /** Entries of `mcpServers` for the server; none without any. */
+  readonly mcpServers: object;
   /** Where the server keeps what it knows, with its runs of training in `runs`. */
   readonly stateFolder: string;
   /** Where the server is. */
@@ -22,6 +24,7 @@ interface TestFixtures {
 }
 
 export const test = base.extend<TestFixtures, WorkerFixtures>({
+  mcpServers: [{}, { scope: "worker", option: true }],
   stateFolder: [
     // oxlint-disable-next-line no-empty-pattern -- Playwright reads the names of fixtures from the pattern.
     async ({}, use) => {
@@ -32,8 +35,8 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { scope: "worker" },
   ],
   studioUrl: [
-    async ({ stateFolder }, use) => {
-      const { url, child } = await startServer(stateFolder);
+    async ({ stateFolder, mcpServers }, use) => {
+      const { url, child } = await startServer(stateFolder, mcpServers);
       await use(url);
       await stopServer(child);
     },
@@ -54,10 +57,16 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
 export { expect };
 
-async function startServer(state: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
+async function startServer(
+  state: string,
+  mcpServers: object = {},
+): Promise<{ readonly url: string; readonly child: ChildProcess }> {
+  const mcpConfig = join(state, "mcp.json");
+  writeFileSync(mcpConfig, JSON.stringify({ mcpServers }));
   // Whether drafting pays is measured, so a busy machine would see no drafts.
   const drafting = ["--speculative-num-steps", "1"];
   const args = [MIMO, "serve", "--port", "0", "--threads", "1", ...drafting, "--runs", join(state, "runs")];
+  if (Object.keys(mcpServers).length > 0) args.push("--mcp-config", mcpConfig);
   const child = spawn(process.execPath, args, {
     env: { ...process.env, XDG_STATE_HOME: state, NO_COLOR: "1" },
     stdio: ["ignore", "ignore", "pipe"],

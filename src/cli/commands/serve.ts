@@ -6,22 +6,28 @@ import { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { embeddedStudio } from "../environment.ts";
 import { watchInterrupt } from "../interrupt.ts";
-import { examples } from "../options.ts";
+import { examples, mcpConfigOption } from "../options.ts";
 import type { ServeSettings } from "../serving.ts";
 import { addSettingOptions, readSettings, type SettingFlags, valuesOf } from "../settings/resolve.ts";
 import { SERVE_SETTINGS } from "../settings/serve-settings.ts";
 import { addForeignOptions, foreignNotes } from "../settings/sglang.ts";
+
+interface ServeFlags extends SettingFlags {
+  readonly mcpConfig?: string;
+}
 
 export function serveCommand(cli: Cli): Command {
   const command = new Command("serve")
     .description("Serve a model over HTTP to clients of OpenAI's API.")
     .argument("[model]", "a Hugging Face folder or a .gguf file; default: the model that comes along");
   return addForeignOptions(addSettingOptions(command, SERVE_SETTINGS))
-    .action(async (model: string | undefined, flags: SettingFlags) => {
+    .addOption(mcpConfigOption())
+    .action(async (model: string | undefined, flags: ServeFlags) => {
       // The argument is one more spelling of --model.
       const given = model === undefined ? flags : { ...flags, model };
       const resolved = await readSettings(cli, "serve", SERVE_SETTINGS, given);
-      await serve(cli, valuesOf(SERVE_SETTINGS, resolved), foreignNotes(command));
+      const settings = { ...valuesOf(SERVE_SETTINGS, resolved), mcpConfig: flags.mcpConfig };
+      await serve(cli, settings, foreignNotes(command));
     })
     .addHelpText(
       "after",

@@ -78,6 +78,8 @@ describe("settings", () => {
     [{ serve: { "max-qeue": 1 } }, "m.yaml: serve.max-qeue is not a setting; did you mean serve.max-queue?"],
     [{ sevre: {} }, "m.yaml: sevre is not a setting; did you mean serve?"],
     [{ serve: { entirelyUnheardOf: 1 } }, "m.yaml: serve.entirelyUnheardOf is not a setting."],
+    // A file that lies in the working folder must not say what is executed.
+    [{ serve: { "mcp-config": "mcp.json" } }, "m.yaml: serve.mcp-config is not a setting."],
     [{ serve: { port: "9001" } }, "m.yaml: serve.port: "],
     [{ serve: { "drain-seconds": -1 } }, "m.yaml: serve.drain-seconds: "],
     [{ serve: { "expert-memory": "many" } }, "m.yaml: serve.expert-memory: "],

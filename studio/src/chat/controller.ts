@@ -5,11 +5,20 @@
 
 import { beginAnswer } from "./live.ts";
 import { requestBody } from "./request.ts";
-import { builtInTools, runTool } from "./tools.ts";
+import { type BuiltInTool, builtInTools, runTool } from "./tools.ts";
 import { newestLeafUnder, pathTo, subtreeOf } from "./tree.ts";
 import type { AnsweredMessage } from "./fold.ts";
 import { recordingFields } from "../inside/recording.ts";
-import { type Attachment, type ChatSettings, type Conversation, freshId, type Message } from "../store/database.ts";
+import { callMcpTool, runsMcpToolAtOnce, setRunsMcpToolAtOnce } from "../mcp/calls.ts";
+import { loadMcpServers, mcpTools } from "../mcp/servers.ts";
+import {
+  type Attachment,
+  type ChatSettings,
+  type Conversation,
+  freshId,
+  type Message,
+  type ToolCall,
+} from "../store/database.ts";
 import { conversations, keepStorage, messagesOf, ownTools } from "../store/store.ts";
 import { readSetting, writeSetting } from "../store/local.ts";
 
@@ -77,11 +86,12 @@ export function editAnswer(message: Message, content: string): void {
 }
 
 /** Lets the model go on where an answer stands. */
-export function continueAnswer({ id, conversationId }: Message): void {
+export async function continueAnswer({ id, conversationId }: Message): Promise<void> {
+  await knowTools(conversationId);
   const message = messagesOf(conversationId).get(id);
   if (message === undefined) return;
   const path = pathTo(messagesOf(conversationId).snapshot(), id);
-  void run(message, bodyFor(conversationId, path, true));
+  await run(message, bodyFor(conversationId, path, true));
 }
 
 /** Shows the branch of another message. */
@@ -123,35 +133,55 @@ export function resolveCall(message: Message, callId: string, result: string, de
   if (chain.length + 1 === calls.length) void answer(conversationId, added.id);
 }
 
-/** Results that follow an answer on the branch that is shown. */
+/** Results that follow an answer, whichever branch is shown: calls may take long. */
 function resultsBehind(conversationId: string, answerId: string): readonly Message[] {
-  const path = pathOf(conversationId);
-  const behind = path.slice(path.findIndex(({ id }) => id === answerId) + 1);
-  const end = behind.findIndex(({ role }) => role !== "tool");
-  return end === -1 ? behind : behind.slice(0, end);
-}
-
-/** Runs a call of a tool of this page; what it throws is its result, for the model to read. */
-export function runCall(message: Message, callId: string): void {
-  const call = message.answer?.calls.find(({ id }) => id === callId);
-  const tool = call === undefined ? undefined : builtInTools.get(call.name);
-  if (call === undefined || tool === undefined) return;
-  let result: string;
-  try {
-    result = runTool(tool, call.arguments);
-  } catch (error) {
-    result = `Error: ${error instanceof Error ? error.message : String(error)}`;
+  const results = [...messagesOf(conversationId).snapshot().values()].filter(({ role }) => role === "tool");
+  const chain: Message[] = [];
+  for (;;) {
+    const before = chain.at(-1)?.id ?? answerId;
+    const next = results.find(({ parentId }) => parentId === before);
+    if (next === undefined) return chain;
+    chain.push(next);
   }
-  resolveCall(message, callId, result, "approved");
 }
 
-/** Whether calls of tools of this page run without being asked for. */
-export function runsToolsAtOnce(): boolean {
-  return readSetting("auto-tools") === "yes";
+/** Whether calls of a tool can be run: by this page, or by the server. */
+export function canRun(name: string): boolean {
+  return builtInTools.has(name) || mcpTools().has(name);
 }
 
-export function setRunsToolsAtOnce(isOn: boolean): void {
-  writeSetting("auto-tools", isOn ? "yes" : undefined);
+/** Runs a call; what goes wrong is its result, for the model to read. */
+export async function runCall(message: Message, call: ToolCall): Promise<void> {
+  const tool = builtInTools.get(call.name);
+  const result = tool === undefined ? await runOnServer(message, call) : runHere(tool, call);
+  if (result !== undefined) resolveCall(message, call.id, result, "approved");
+}
+
+function runHere(tool: BuiltInTool, call: ToolCall): string {
+  try {
+    return runTool(tool, call.arguments);
+  } catch (error) {
+    return `Error: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function runOnServer(message: Message, call: ToolCall): Promise<string | undefined> {
+  return callMcpTool(runningId(message, call), call.name, call.arguments);
+}
+
+/** What a call on its way is known by. */
+export function runningId(message: Message, call: ToolCall): string {
+  return `${message.id} ${call.id}`;
+}
+
+/** Whether calls of a tool run without being asked for: all tools of this page, or this one of a server. */
+export function runsAtOnce(name: string): boolean {
+  return builtInTools.has(name) ? readSetting("auto-tools") === "yes" : canRun(name) && runsMcpToolAtOnce(name);
+}
+
+export function setRunsAtOnce(name: string, isOn: boolean): void {
+  if (builtInTools.has(name)) writeSetting("auto-tools", isOn ? "yes" : undefined);
+  else setRunsMcpToolAtOnce(name, isOn);
 }
 
 function addMessage(fields: Omit<Message, "id" | "createdAt">): Message {
@@ -163,6 +193,7 @@ function addMessage(fields: Omit<Message, "id" | "createdAt">): Message {
 }
 
 async function answer(conversationId: string, parentId: string): Promise<void> {
+  await knowTools(conversationId);
   const path = pathTo(messagesOf(conversationId).snapshot(), parentId);
   const message = addMessage({ conversationId, parentId, role: "assistant", content: "" });
   await run(message, bodyFor(conversationId, path));
@@ -175,9 +206,9 @@ async function run(message: Message, body: object): Promise<void> {
 /** What follows an answer by itself. Every tab that shows it comes here, and one of them goes on. */
 export function afterAnswer(message: AnsweredMessage): void {
   const { status, calls } = message.answer;
-  const own = calls.filter(({ name }) => builtInTools.has(name));
-  if (status !== "done" || own.length === 0 || !runsToolsAtOnce()) return;
-  const runAll = (): void => own.forEach((call) => runCall(message, call.id));
+  const allowed = calls.filter(({ name }) => runsAtOnce(name));
+  if (status !== "done" || allowed.length === 0) return;
+  const runAll = (): void => allowed.forEach((call) => void runCall(message, call));
   // Without https there are no locks.
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) runAll();
@@ -189,7 +220,14 @@ export function afterAnswer(message: AnsweredMessage): void {
     });
 }
 
+/** Asks the server for tools that a conversation has chosen and this page has not heard of. */
+async function knowTools(conversationId: string): Promise<void> {
+  const { tools = [] } = conversations.get(conversationId)?.settings ?? {};
+  if (tools.some((name) => !canRun(name) && ownTools.get(name) === undefined)) await loadMcpServers();
+}
+
 function bodyFor(conversationId: string, path: readonly Message[], isContinued = false): object {
   const settings = conversations.get(conversationId)?.settings ?? {};
-  return { ...requestBody({ path, settings, ownTools: ownTools.snapshot(), isContinued }), ...recordingFields() };
+  const otherTools = new Map([...ownTools.snapshot(), ...mcpTools()]);
+  return { ...requestBody({ path, settings, otherTools, isContinued }), ...recordingFields() };
 }

@@ -150,7 +150,7 @@ function AnswerView({ message: stored, versions, results, isLast, isEdited, onEd
                     onChoose: (changed: string) => {
                       onEdit(undefined);
                       editAnswer(message, changed);
-                      continueAnswer(message);
+                      void continueAnswer(message);
                     },
                   },
                 ]
@@ -184,7 +184,7 @@ function AnswerView({ message: stored, versions, results, isLast, isEdited, onEd
               size="small"
               label={text("message.continue")}
               icon={<StepForward />}
-              onClick={() => continueAnswer(message)}
+              onClick={() => void continueAnswer(message)}
             />
           )}
           <MoreMenu

@@ -19,7 +19,7 @@ const PATH = [
 
 test("earlier thinking is sent where its reader wants it; that of the turn at hand always is", () => {
   const messages = (keepThinking: boolean): unknown =>
-    (requestBody({ path: PATH, settings: { keepThinking }, ownTools: new Map() }) as { messages: unknown }).messages;
+    (requestBody({ path: PATH, settings: { keepThinking }, otherTools: new Map() }) as { messages: unknown }).messages;
   expect(messages(false)).toEqual([
     { role: "user", content: "Hi" },
     { role: "assistant", content: "Hello" },
@@ -30,7 +30,7 @@ test("earlier thinking is sent where its reader wants it; that of the turn at ha
 });
 
 test("an answer that goes on is the last message, and open", () => {
-  const body = requestBody({ path: PATH, settings: {}, ownTools: new Map(), isContinued: true });
+  const body = requestBody({ path: PATH, settings: {}, otherTools: new Map(), isContinued: true });
   expect(body).toMatchObject({ messages: { 3: { content: "Well", prefix: true } } });
 });
 
@@ -38,7 +38,7 @@ test("settings that are not set are the server's", () => {
   const body = requestBody({
     path: PATH.slice(0, 1),
     settings: { system: " ", thinkingBudget: 5 },
-    ownTools: new Map(),
+    otherTools: new Map(),
   });
   expect(JSON.parse(JSON.stringify(body))).toEqual({ messages: [{ role: "user", content: "Hi" }] });
 });

@@ -19,12 +19,13 @@ function fence(text: string): string {
 export interface BodyOptions {
   readonly path: readonly Message[];
   readonly settings: ChatSettings;
-  readonly ownTools: ReadonlyMap<string, OwnTool>;
+  /** Tools that are not built in, by name. */
+  readonly otherTools: ReadonlyMap<string, OwnTool>;
   /** Whether the last message, an answer, is to be continued. */
   readonly isContinued?: boolean;
 }
 
-export function requestBody({ path, settings, ownTools, isContinued = false }: BodyOptions): object {
+export function requestBody({ path, settings, otherTools, isContinued = false }: BodyOptions): object {
   const { system = "" } = settings;
   const lastQuestion = path.findLastIndex(({ role }) => role === "user");
   const messages = path.map((message, i) =>
@@ -33,7 +34,7 @@ export function requestBody({ path, settings, ownTools, isContinued = false }: B
   );
   const last = messages.at(-1);
   if (isContinued && last !== undefined) messages[messages.length - 1] = { ...last, prefix: true };
-  const tools = toolBodies(settings, ownTools);
+  const tools = toolBodies(settings, otherTools);
   return {
     messages: [...(system.trim() === "" ? [] : [{ role: "system", content: system }]), ...messages],
     ...samplingFields(settings),
@@ -78,9 +79,9 @@ export function samplingFields(settings: ChatSettings): object {
   };
 }
 
-function toolBodies({ tools = [] }: ChatSettings, ownTools: ReadonlyMap<string, OwnTool>): readonly object[] {
+function toolBodies({ tools = [] }: ChatSettings, otherTools: ReadonlyMap<string, OwnTool>): readonly object[] {
   return tools.flatMap((name) => {
-    const tool = builtInTools.get(name) ?? ownTools.get(name);
+    const tool = builtInTools.get(name) ?? otherTools.get(name);
     if (tool === undefined) return [];
     const { description, parameters } = tool;
     return [{ type: "function", function: { name, description, parameters } }];

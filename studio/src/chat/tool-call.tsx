@@ -1,10 +1,12 @@
 // A call of a tool: its arguments as they are written, whether it may run, its result.
 
-import { Check, Play, Wrench, X } from "lucide-react";
+import { Check, Play, Square, Wrench, X } from "lucide-react";
 import { useState } from "react";
-import { resolveCall, runCall, runsToolsAtOnce, setRunsToolsAtOnce } from "./controller.ts";
+import { canRun, resolveCall, runCall, runningId, runsAtOnce, setRunsAtOnce } from "./controller.ts";
 import { builtInTools } from "./tools.ts";
 import { useText } from "../i18n/i18n.ts";
+import { stopMcpCall, useIsCalling } from "../mcp/calls.ts";
+import { useMcpServers } from "../mcp/servers.ts";
 import type { Message, ToolCall } from "../store/database.ts";
 import { ownTools } from "../store/store.ts";
 import { Button } from "../ui/button.tsx";
@@ -43,8 +45,11 @@ export function ToolCallView({ message, call, result }: ToolCallProps) {
 
 function Decision({ message, call }: { readonly message: Message; readonly call: ToolCall }) {
   const text = useText();
-  const [isAutomatic, setAutomatic] = useState(runsToolsAtOnce);
-  const isBuiltIn = builtInTools.has(call.name);
+  // Which tools there are may change.
+  useMcpServers();
+  const [changed, setChanged] = useState<boolean>();
+  const id = runningId(message, call);
+  const isCalling = useIsCalling(id);
   const deny = (
     <Button
       size="small"
@@ -54,19 +59,28 @@ function Decision({ message, call }: { readonly message: Message; readonly call:
       {text("call.deny")}
     </Button>
   );
-  if (!isBuiltIn) return <OwnResult message={message} call={call} deny={deny} />;
+  if (isCalling)
+    return (
+      <div className="call-decision">
+        <span role="status">{text("mcp.calling")}</span>
+        <Button size="small" icon={<Square />} onClick={() => stopMcpCall(id)}>
+          {text("chat.stop")}
+        </Button>
+      </div>
+    );
+  if (!canRun(call.name)) return <OwnResult message={message} call={call} deny={deny} />;
   return (
     <div className="call-decision">
-      <Button size="small" kind="primary" icon={<Play />} onClick={() => runCall(message, call.id)}>
+      <Button size="small" kind="primary" icon={<Play />} onClick={() => void runCall(message, call)}>
         {text("call.approve")}
       </Button>
       {deny}
       <Switch
-        label={text("call.always")}
-        isOn={isAutomatic}
+        label={builtInTools.has(call.name) ? text("call.always") : text("mcp.always", { name: call.name })}
+        isOn={changed ?? runsAtOnce(call.name)}
         onChange={(isOn) => {
-          setRunsToolsAtOnce(isOn);
-          setAutomatic(isOn);
+          setRunsAtOnce(call.name, isOn);
+          setChanged(isOn);
         }}
       />
     </div>

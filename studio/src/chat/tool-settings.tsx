@@ -4,6 +4,8 @@ import { Pencil, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { builtInTools } from "./tools.ts";
 import { type MessageKey, useText } from "../i18n/i18n.ts";
+import { mcpTools } from "../mcp/servers.ts";
+import { McpToolSwitches } from "../mcp/tool-switches.tsx";
 import type { OwnTool } from "../store/database.ts";
 import { useRows } from "../store/mirror.ts";
 import { ownTools } from "../store/store.ts";
@@ -58,6 +60,11 @@ export function ToolSettings({ chosen, onChange }: ToolSettingsProps) {
           />
         </div>
       ))}
+      <McpToolSwitches
+        chosen={chosen}
+        isOther={(name) => builtInTools.has(name) || own.some((tool) => tool.name === name)}
+        onSet={set}
+      />
       <Button size="small" icon={<Plus />} onClick={() => setEdited("new")}>
         {text("tool.add")}
       </Button>
@@ -96,7 +103,8 @@ function ToolDialog({ tool, onClose, onSave }: ToolDialogProps) {
   const [description, setDescription] = useState(tool?.description ?? "");
   const [schema, setSchema] = useState(JSON.stringify(tool?.parameters ?? EXAMPLE, null, 2));
   const parsed = parseSchema(schema);
-  const isTaken = name !== tool?.name && (builtInTools.has(name) || ownTools.get(name) !== undefined);
+  const isTaken =
+    name !== tool?.name && (builtInTools.has(name) || mcpTools().has(name) || ownTools.get(name) !== undefined);
   const canSave = NAME.test(name) && !isTaken && typeof parsed !== "string";
   return (
     <Dialog

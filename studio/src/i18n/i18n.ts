@@ -7,13 +7,14 @@ import { useSyncExternalStore } from "react";
 import { chart } from "./messages/chart.ts";
 import { chat } from "./messages/chat.ts";
 import { inside } from "./messages/inside.ts";
+import { mcp } from "./messages/mcp.ts";
 import { playground } from "./messages/playground.ts";
 import { server } from "./messages/server.ts";
 import { shell } from "./messages/shell.ts";
 import { training } from "./messages/training.ts";
 import { readSetting, writeSetting } from "../store/local.ts";
 
-const MESSAGES = { ...shell, ...chart, ...chat, ...inside, ...playground, ...server, ...training } as const;
+const MESSAGES = { ...shell, ...chart, ...chat, ...inside, ...mcp, ...playground, ...server, ...training } as const;
 
 export type MessageKey = keyof typeof MESSAGES;
 export type Values = Readonly<Record<string, string | number>>;

@@ -10,6 +10,7 @@ export type SettingName =
   | "api-key"
   | "chat-settings"
   | "auto-tools"
+  | "auto-mcp-tools"
   | "closed-folders"
   | "recording"
   | "playground";
