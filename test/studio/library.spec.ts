@@ -1,4 +1,4 @@
-// Conversations as a collection: found, pinned, put into folders, taken out and in; settings, presets, tools, files.
+// Conversations as a collection: found, pinned, put into folders, taken out and in; settings, presets, tools.
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "./studio.ts";
@@ -105,23 +105,6 @@ test("settings: recommended values, a preset of one's own, a system prompt that 
     temperature: 0.5,
     background: true,
   });
-  await chat.settled();
-});
-
-test("files go along as text, and what is none is refused", async ({ chat, page }) => {
-  const attach = async (name: string, buffer: Buffer): Promise<void> => {
-    const chooser = page.waitForEvent("filechooser");
-    await chat.button("Attach text files").click();
-    await (await chooser).setFiles({ name, mimeType: "application/octet-stream", buffer });
-  };
-  await attach("picture.png", Buffer.from([0x89, 0x50, 0, 0xff]));
-  await expect(page.getByText("picture.png is not a text file.")).toBeVisible();
-  await attach("notes.txt", Buffer.from("The ```code``` is 7429."));
-  const request = page.waitForRequest((sent) => sent.method() === "POST");
-  await chat.ask("What is the code?");
-  const [message] = ((await request).postDataJSON() as { messages: { content: string }[] }).messages;
-  expect(message!.content).toBe("notes.txt:\n````\nThe ```code``` is 7429.\n````\n\nWhat is the code?");
-  await expect(chat.questions.getByText("notes.txt")).toBeVisible();
   await chat.settled();
 });
 

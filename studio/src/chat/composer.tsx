@@ -36,11 +36,13 @@ export function Composer(props: ComposerProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const [content, setContent] = useState("");
   const [attachments, setAttachments] = useState<readonly Attachment[]>([]);
+  const [reading, setReading] = useState<string>();
   const composition = useComposition();
-  const canSend = !isAnswering && (content.trim() !== "" || attachments.length > 0);
+  const canSend = !isAnswering && reading === undefined && (content.trim() !== "" || attachments.length > 0);
 
   const attach = async (files: readonly File[]): Promise<void> => {
-    const read = await readAttachments(files);
+    setReading(files[0]?.name);
+    const read = await readAttachments(files).finally(() => setReading(undefined));
     setAttachments((known) => [...known, ...read]);
     area.current?.focus();
   };
@@ -83,7 +85,7 @@ export function Composer(props: ComposerProps) {
         send();
       }}
     >
-      {attachments.length > 0 && (
+      {(attachments.length > 0 || reading !== undefined) && (
         <ul className="attachments">
           {attachments.map(({ name }, i) => (
             <li key={i} className="attachment">
@@ -97,6 +99,12 @@ export function Composer(props: ComposerProps) {
               />
             </li>
           ))}
+          {reading !== undefined && (
+            <li className="attachment" role="status">
+              <span className="pulse" />
+              <span>{text("chat.attachment-reading", { name: reading })}</span>
+            </li>
+          )}
         </ul>
       )}
       <textarea
