@@ -3,7 +3,7 @@
 import { CHINESE, makePdf } from "./pdf.ts";
 import { type Chat, expect, test } from "./studio.ts";
 
-async function attach(chat: Chat, name: string, content: Buffer | string): Promise<void> {
+async function attach(chat: Chat, name: string, content: Uint8Array | string): Promise<void> {
   const chooser = chat.page.waitForEvent("filechooser");
   await chat.button("Attach text or PDF files").click();
   const buffer = Buffer.from(content);
@@ -55,4 +55,43 @@ test("a PDF without text to be had is refused with the reason", async ({ chat, p
     await expect(page.getByText(`${name} ${reason}`)).toBeVisible();
   }
   await expect(page.locator(".composer .attachment")).toHaveCount(0);
+});
+
+test("files are dropped onto the chat, a long text is pasted as one, a short one as words", async ({
+  chat,
+  page,
+  context,
+}) => {
+  const files = await page.evaluateHandle(
+    (pdf) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(["A,B\n1,2"], "table.csv"));
+      transfer.items.add(new File([Uint8Array.from(pdf)], "page.pdf"));
+      return transfer;
+    },
+    [...makePdf(["One page."])],
+  );
+  const main = page.locator(".chat-main");
+  await main.dispatchEvent("dragover", { dataTransfer: files });
+  await expect(main).toHaveAttribute("data-over", "true");
+  await main.dispatchEvent("drop", { dataTransfer: files });
+  await expect(main).toHaveAttribute("data-over", "false");
+  await expect(chat.button("Remove table.csv")).toBeVisible();
+  await expect(chat.button("Remove page.pdf")).toBeVisible();
+
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const paste = async (text: string): Promise<void> => {
+    await page.evaluate((copied) => navigator.clipboard.writeText(copied), text);
+    await chat.composer.press("Control+v");
+  };
+  await paste("short");
+  await expect(chat.composer).toHaveValue("short");
+  const long = "A line of a log.\n".repeat(400).trim();
+  await paste(long);
+  await expect(chat.button("Remove Pasted text 3")).toBeVisible();
+  const question = await sentQuestion(chat, "What is it?");
+  expect(question).toContain("table.csv:\n```\nA,B\n1,2\n```");
+  expect(question).toContain("page.pdf:\n```\n[Page 1 of 1]\nOne page.\n```");
+  expect(question).toContain(`Pasted text 3:\n\`\`\`\n${long}\n\`\`\``);
+  expect(question.endsWith("\n\nWhat is it?")).toBe(true);
 });

@@ -75,11 +75,42 @@ test("what is exported is what comes back, and a stranger's file is refused or h
     { id: "c", role: "system", content: "root" },
   ];
   const chats = [
-    { conversation: { title: "<b>Loop</b>", leafId: "b", settings: { temperature: "hot" } }, messages: loop },
+    {
+      conversation: { title: "<b>Loop</b>", leafId: "b", updatedAt: 1e300, settings: { temperature: "hot" } },
+      messages: loop,
+    },
   ];
   await chat.importFile(JSON.stringify({ format: "mimo-studio", version: 1, chats, __proto__: { polluted: true } }));
   await page.getByRole("link", { name: "<b>Loop</b>" }).click();
   await expect(chat.answers).toHaveCount(1);
+
+  // Nothing of it runs, now or whenever the chats are shown again.
+  const script = "<script>window.isCaught = true</script><img src=x onerror='window.isCaught = true'>";
+  const call = { id: script, name: script, arguments: script };
+  const hostile = [
+    {
+      id: "a",
+      role: "user",
+      content: script,
+      attachments: [{ name: script, text: script }, 7, { name: [], text: {} }],
+    },
+    {
+      id: "b",
+      parentId: "a",
+      role: "assistant",
+      content: `${script} [x](javascript:window.isCaught=true)`,
+      answer: { status: "done", reasoning: script, model: script, calls: [call], startedAt: -1e300, trace: script },
+    },
+  ];
+  const stranger = { conversation: { title: script, leafId: "b", createdAt: "never" }, messages: hostile };
+  await chat.importFile(JSON.stringify({ format: "mimo-studio", version: 1, chats: [stranger] }));
+  await chat.importFile(`${"[".repeat(100_000)}`);
+  await expect(page.getByText(/chats\.json has no conversations that were exported here/).last()).toBeVisible();
+  await page.reload();
+  await page.getByRole("link", { name: script }).click();
+  await expect(chat.answers).toContainText(script);
+  expect(await page.locator("main a[href^=javascript], main script, main [onerror]").count()).toBe(0);
+  expect(await page.evaluate(() => "isCaught" in globalThis)).toBe(false);
 });
 
 test("settings: recommended values, a preset of one's own, a system prompt that is sent", async ({ chat, page }) => {

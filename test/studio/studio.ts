@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CDPSession, expect, type Locator, type Page, test as base } from "@playwright/test";
 
-const MIMO = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
+export const MIMO = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
 
 interface WorkerFixtures {
   /** Where the server keeps what it knows, with its runs of training in `runs`. */
@@ -54,7 +54,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
 export { expect };
 
-async function startServer(state: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
+export async function startServer(state: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
   // Whether drafting pays is measured, so a busy machine would see no drafts.
   const drafting = ["--speculative-num-steps", "1"];
   const args = [MIMO, "serve", "--port", "0", "--threads", "1", ...drafting, "--runs", join(state, "runs")];
@@ -74,7 +74,7 @@ async function startServer(state: string): Promise<{ readonly url: string; reado
   return { url, child };
 }
 
-function stopServer(child: ChildProcess): Promise<void> {
+export function stopServer(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once("exit", () => resolve());
     // The second one ends what runs.
