@@ -106,6 +106,37 @@ test("what was not recorded is recorded on demand", async ({ chat, page }) => {
   await expect(page.getByText("2/2")).toBeVisible();
 });
 
+test("colours in the conversation's own text: what was drafted, what was refused, and back to Markdown", async ({
+  chat,
+  page,
+}) => {
+  await chat.chooseGreedy();
+  const colour = async (isOn: boolean): Promise<void> => {
+    await chat.button("Settings").click();
+    await page.getByRole("switch", { name: /^Colour tokens in answers/ }).setChecked(isOn);
+    await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  };
+  await colour(true);
+  await chat.ask(STORY);
+  const tokens = chat.answers.getByRole("option");
+  await expect(tokens.first()).toBeVisible();
+  await chat.settled();
+  const numDrafted = await chat.answers.getByRole("option", { name: /MTP head 1$/ }).count();
+  expect(numDrafted).toBeGreaterThan(0);
+  expect(numDrafted).toBeLessThan(await tokens.count());
+  await expect(chat.answers.locator(".token.is-rejected").last()).toHaveCSS("text-decoration-line", "line-through");
+  const text = (await textOf(tokens)).replace(/\s+/g, " ");
+
+  await tokens.nth(1).click();
+  await expect(chat.answers.getByRole("region", { name: "Token" })).toContainText("Token 2");
+  await tokens.nth(1).click();
+  await expect(chat.answers.getByRole("region", { name: "Token" })).toHaveCount(0);
+
+  await colour(false);
+  await expect(tokens).toHaveCount(0);
+  expect((await chat.answers.locator(".prose").innerText()).trim().replace(/\s+/g, " ")).toBe(text);
+});
+
 for (const { name, width, scheme, locale } of [
   { name: "in the dark, in Chinese, on a phone", width: 390, scheme: "dark", locale: "zh-CN" },
   { name: "on a wide screen", width: 1280, scheme: "light", locale: "en" },
