@@ -5,7 +5,6 @@ import { useState } from "react";
 import { Glass } from "./glass.tsx";
 import { Legend, TokenText } from "./token-view.tsx";
 import { textRange, type Trace } from "./trace.ts";
-import "../styles/inside.css";
 
 export default function AnswerTokens({ trace }: { readonly trace: Trace }) {
   const [selected, setSelected] = useState<number>();

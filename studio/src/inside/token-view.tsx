@@ -20,6 +20,7 @@ import {
 } from "./trace.ts";
 import { useText } from "../i18n/i18n.ts";
 import { Segments, Switch } from "../ui/field.tsx";
+import "../styles/token-text.css";
 
 type Colouring = "drafts" | "probability" | "entropy";
 
