@@ -1,6 +1,6 @@
 // The chat as a person uses it: asks, stops, asks again, edits, branches, continues, lets tools run, and comes back later.
 
-import { expect, limitDownload, test } from "./studio.ts";
+import { expect, limitDownload, storedReplyId, test } from "./studio.ts";
 
 const STORY = "Tell me a story about a fox and a lamp.";
 
@@ -41,19 +41,7 @@ test("a reload in mid-stream loses nothing, and a second tab follows", async ({ 
 
 /** The text of the last answer, from the stream that the server keeps. */
 async function replyFrames(page: import("@playwright/test").Page, studioUrl: string): Promise<string> {
-  const replyId = await page.evaluate(
-    () =>
-      new Promise<string>((resolve) => {
-        const open = indexedDB.open("mimo-studio");
-        open.onsuccess = () => {
-          const all = open.result.transaction("messages").objectStore("messages").getAll();
-          all.onsuccess = () => {
-            const rows = all.result as { answer?: { replyId: string } }[];
-            resolve(rows.find(({ answer }) => answer !== undefined)!.answer!.replyId);
-          };
-        };
-      }),
-  );
+  const replyId = await storedReplyId(page);
   const text = await (await fetch(`${studioUrl}/v1/chat/completions/${replyId}/stream`)).text();
   const chunks = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
   return chunks

@@ -2,7 +2,7 @@
 
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
-import { type Chat, expect, limitDownload, test } from "./studio.ts";
+import { type Chat, expect, limitDownload, storedReplyId, test } from "./studio.ts";
 
 const STORY = "Tell me a story about a fox and a lamp.";
 
@@ -83,6 +83,7 @@ test("a recording that a reload interrupts is whole", async ({ chat, page }) => 
   const link = await limitDownload(page, 20_000);
   await chat.ask(STORY);
   await expect(chat.answers.locator(".prose")).toHaveText(/\w+ \w+/);
+  await expect.poll(() => storedReplyId(page)).toBeDefined();
   await link.detach();
   await limitDownload(page);
   await page.reload();
@@ -125,6 +126,7 @@ test("colours in the conversation's own text: what was drafted, what was refused
   expect(numDrafted).toBeGreaterThan(0);
   expect(numDrafted).toBeLessThan(await tokens.count());
   await expect(chat.answers.locator(".token.is-rejected").last()).toHaveCSS("text-decoration-line", "line-through");
+  await expectSound(page, ".answer");
   const text = (await textOf(tokens)).replace(/\s+/g, " ");
 
   await tokens.nth(1).click();

@@ -6,6 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Chat, expect, MIMO, startServer, stopServer, test } from "./studio.ts";
 
+// A server of its own, and two readers.
+test.setTimeout(180_000);
+
 test("keys, usage and log of a server that asks for keys", async ({ browser }) => {
   const state = mkdtempSync(join(tmpdir(), "mimo-keys-"));
   const env = { ...process.env, XDG_STATE_HOME: state };
@@ -21,6 +24,10 @@ test("keys, usage and log of a server that asks for keys", async ({ browser }) =
     await expect(page.getByText("The server does not take this key.")).toBeVisible();
     await page.getByLabel("Key", { exact: true }).fill(made.key);
     await page.getByRole("button", { name: "Use key" }).click();
+    await expect(page.getByRole("status").getByText("nano")).toBeVisible();
+    await page.reload();
+    await expect(page.getByRole("status").getByText("nano")).toBeVisible();
+    await expect(page.getByRole("dialog")).toHaveCount(0);
     const boss = new Chat(page);
     expect(await boss.askAndRead("Who are you?")).not.toBe("");
 
@@ -55,13 +62,15 @@ test("keys, usage and log of a server that asks for keys", async ({ browser }) =
     await page.getByLabel("Filter").fill("guest completions");
     await expect(page.getByRole("region", { name: "Log" }).locator("tbody tr").first()).toContainText("200");
 
-    // A key that is revoked is none from then on.
+    // A key that is revoked is none, within a second.
     await page.goto("/#/server/keys");
     await page.getByRole("button", { name: "Revoke guest" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
     await expect(page.getByRole("row", { name: /guest/ })).toHaveCount(0);
+    const headers = { authorization: `Bearer ${guestKey}` };
+    await expect.poll(async () => (await fetch(`${url}/v1/models`, { headers })).status).toBe(401);
     await guestPage.goto("/#/");
-    await guest.ask("And now?");
+    await guestPage.reload();
     await expect(guestPage.getByText("The server does not take this key.")).toBeVisible();
     await guestPage.close();
     await page.close();

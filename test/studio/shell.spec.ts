@@ -139,18 +139,3 @@ test("storage that fills up in mid-chat is told, and the chat goes on in memory"
   await page.getByRole("link", { name: "Who are you?" }).click();
   await expect(chat.answers).toHaveCount(1);
 });
-
-test("a server with keys asks for one, once", async ({ page }) => {
-  await page.route("**/v1/**", async (route) => {
-    const { authorization } = await route.request().allHeaders();
-    if (authorization === "Bearer mimo-right") await route.continue();
-    else await route.fulfill({ status: 401, json: { error: { message: "An API key is needed." } } });
-  });
-  await page.goto("/");
-  await page.getByLabel("Key", { exact: true }).fill("mimo-right");
-  await page.getByRole("button", { name: "Use key" }).click();
-  await expect(page.getByRole("status").getByText("nano")).toBeVisible();
-  await page.reload();
-  await expect(page.getByRole("status").getByText("nano")).toBeVisible();
-  await expect(page.getByRole("dialog")).toHaveCount(0);
-});

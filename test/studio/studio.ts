@@ -197,3 +197,21 @@ export async function limitDownload(page: Page, bytesPerSecond = -1): Promise<CD
   });
   return session;
 }
+
+/** The server's name of the answer that the page has stored, by which a page that comes back goes on. */
+export function storedReplyId(page: Page): Promise<string | undefined> {
+  return page.evaluate(
+    () =>
+      new Promise<string | undefined>((resolve) => {
+        const open = indexedDB.open("mimo-studio");
+        open.onsuccess = () => {
+          const all = open.result.transaction("messages").objectStore("messages").getAll();
+          all.onsuccess = () => {
+            const rows = all.result as { answer?: { replyId?: string } }[];
+            open.result.close();
+            resolve(rows.find(({ answer }) => answer !== undefined)?.answer?.replyId);
+          };
+        };
+      }),
+  );
+}
