@@ -52,9 +52,9 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   },
 });
 
-export { expect };
+export { expect, startServer, stopServer };
 
-export async function startServer(state: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
+async function startServer(state: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
   // Whether drafting pays is measured, so a busy machine would see no drafts.
   const drafting = ["--speculative-num-steps", "1"];
   const args = [MIMO, "serve", "--port", "0", "--threads", "1", ...drafting, "--runs", join(state, "runs")];
@@ -74,7 +74,7 @@ export async function startServer(state: string): Promise<{ readonly url: string
   return { url, child };
 }
 
-export function stopServer(child: ChildProcess): Promise<void> {
+function stopServer(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once("exit", () => resolve());
     // The second one ends what runs.

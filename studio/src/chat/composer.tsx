@@ -8,6 +8,7 @@ import { useText } from "../i18n/i18n.ts";
 import type { Attachment, ChatSettings } from "../store/database.ts";
 import { IconButton } from "../ui/button.tsx";
 import { chooseFiles } from "../ui/files.ts";
+import { notifyError } from "../ui/toast.tsx";
 
 /** A paste of more becomes an attachment. */
 const LONG_PASTE = 6000;
@@ -42,8 +43,14 @@ export function Composer(props: ComposerProps) {
 
   const attach = async (files: readonly File[]): Promise<void> => {
     setReading(files[0]?.name);
-    const read = await readAttachments(files).finally(() => setReading(undefined));
-    setAttachments((known) => [...known, ...read]);
+    try {
+      const read = await readAttachments(files);
+      setAttachments((known) => [...known, ...read]);
+    } catch (error) {
+      notifyError(error);
+    } finally {
+      setReading(undefined);
+    }
     area.current?.focus();
   };
   useImperativeHandle(ref, () => ({
