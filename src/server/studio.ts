@@ -53,6 +53,7 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
   ".woff2": "font/woff2",
   ".woff": "font/woff",
   ".ttf": "font/ttf",
+  ".bcmap": "application/octet-stream",
   ".txt": "text/plain; charset=utf-8",
 };
 

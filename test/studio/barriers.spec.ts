@@ -18,8 +18,10 @@ const PAGES = {
 } as const;
 const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true } as const;
 
+/** Any two of language, appearance and size meet in one of them. */
 const WAYS = [
   { name: "English, light", use: { locale: "en", colorScheme: "light" } },
+  { name: "English, dark, on a phone", use: { locale: "en", colorScheme: "dark", ...PHONE } },
   { name: "Chinese, dark", use: { locale: "zh-CN", colorScheme: "dark" } },
   { name: "Chinese, light, on a phone", use: { locale: "zh-CN", colorScheme: "light", ...PHONE } },
 ] as const;

@@ -1,6 +1,6 @@
 // The chat as a person uses it: asks, stops, asks again, edits, branches, continues, lets tools run, and comes back later.
 
-import { expect, limitDownload, test } from "./studio.ts";
+import { expect, limitDownload, storedReplyId, test } from "./studio.ts";
 
 const STORY = "Tell me a story about a fox and a lamp.";
 
@@ -41,19 +41,7 @@ test("a reload in mid-stream loses nothing, and a second tab follows", async ({ 
 
 /** The text of the last answer, from the stream that the server keeps. */
 async function replyFrames(page: import("@playwright/test").Page, studioUrl: string): Promise<string> {
-  const replyId = await page.evaluate(
-    () =>
-      new Promise<string>((resolve) => {
-        const open = indexedDB.open("mimo-studio");
-        open.onsuccess = () => {
-          const all = open.result.transaction("messages").objectStore("messages").getAll();
-          all.onsuccess = () => {
-            const rows = all.result as { answer?: { replyId: string } }[];
-            resolve(rows.find(({ answer }) => answer !== undefined)!.answer!.replyId);
-          };
-        };
-      }),
-  );
+  const replyId = await storedReplyId(page);
   const text = await (await fetch(`${studioUrl}/v1/chat/completions/${replyId}/stream`)).text();
   const chunks = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
   return chunks
@@ -126,32 +114,27 @@ test("an answer is edited in its place", async ({ chat, page }) => {
   await expect(page.locator(".answer .versions")).toHaveCount(0);
 });
 
-test("thinking stays folded, can be read, and can be ended", async ({ chat, page, studioUrl }) => {
-  await chat.button("Think").click();
+test("an edited answer goes on from its new words", async ({ chat, page }) => {
   await chat.chooseGreedy();
-  const panel = await chat.openSettings();
-  await panel.getByRole("radio", { name: "On" }).check({ force: true });
-  const answer = await chat.askAndRead("What is 348 plus 275?");
-  expect(answer).not.toBe("");
-  await expect(page.locator(".thoughts")).toHaveCount(0);
-  await page.getByRole("button", { name: /^Thought for/ }).click();
-  await expect(page.getByLabel("Thinking", { exact: true })).toHaveText(/\w/);
-
-  const { tokens } = await tokenize(studioUrl, "</think>");
-  await chat.alsoSend({ logit_bias: { [tokens[0]!]: -100 } });
-  await chat.ask("What is 512 plus 301?");
-  await chat.button("Answer now").click();
-  await expect(chat.answers.last().locator(".prose")).toHaveText(/\S/);
+  await chat.askAndRead(STORY);
+  await chat.answers.getByRole("button", { name: "Edit" }).click();
+  const start = "Once upon a time a small fox found";
+  await page.getByRole("textbox", { name: "Edit" }).fill(start);
+  const request = page.waitForRequest((sent) => sent.method() === "POST");
+  await chat.button("Save and continue").click();
+  expect((await request).postDataJSON()).toMatchObject({
+    messages: [
+      { role: "user", content: STORY },
+      { role: "assistant", content: start, prefix: true },
+    ],
+  });
   await chat.settled();
+  const whole = await chat.answers.locator(".prose").innerText();
+  expect(whole.startsWith(start)).toBe(true);
+  expect(whole.length).toBeGreaterThan(start.length);
+  await expect(chat.answers).toHaveCount(1);
+  await expect(page.locator(".answer .versions")).toHaveCount(0);
 });
-
-async function tokenize(studioUrl: string, content: string): Promise<{ readonly tokens: readonly number[] }> {
-  const body = JSON.stringify({ content, parse_special: true });
-  const headers = { "content-type": "application/json" };
-  return (await (await fetch(`${studioUrl}/tokenize`, { method: "POST", headers, body })).json()) as {
-    tokens: number[];
-  };
-}
 
 test("a tool runs when its reader allows it, and the answer goes on", async ({ chat, page }) => {
   await chat.chooseGreedy();

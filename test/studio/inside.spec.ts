@@ -2,7 +2,7 @@
 
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
-import { type Chat, expect, limitDownload, test } from "./studio.ts";
+import { type Chat, expect, limitDownload, storedReplyId, test } from "./studio.ts";
 
 const STORY = "Tell me a story about a fox and a lamp.";
 
@@ -83,6 +83,7 @@ test("a recording that a reload interrupts is whole", async ({ chat, page }) => 
   const link = await limitDownload(page, 20_000);
   await chat.ask(STORY);
   await expect(chat.answers.locator(".prose")).toHaveText(/\w+ \w+/);
+  await expect.poll(() => storedReplyId(page)).toBeDefined();
   await link.detach();
   await limitDownload(page);
   await page.reload();
@@ -104,6 +105,38 @@ test("what was not recorded is recorded on demand", async ({ chat, page }) => {
   await chat.settled();
   await expect(panel.getByRole("option").first()).toBeVisible();
   await expect(page.getByText("2/2")).toBeVisible();
+});
+
+test("colours in the conversation's own text: what was drafted, what was refused, and back to Markdown", async ({
+  chat,
+  page,
+}) => {
+  await chat.chooseGreedy();
+  const colour = async (isOn: boolean): Promise<void> => {
+    await chat.button("Settings").click();
+    await page.getByRole("switch", { name: /^Colour tokens in answers/ }).setChecked(isOn);
+    await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  };
+  await colour(true);
+  await chat.ask(STORY);
+  const tokens = chat.answers.getByRole("option");
+  await expect(tokens.first()).toBeVisible();
+  await chat.settled();
+  const numDrafted = await chat.answers.getByRole("option", { name: /MTP head 1$/ }).count();
+  expect(numDrafted).toBeGreaterThan(0);
+  expect(numDrafted).toBeLessThan(await tokens.count());
+  await expect(chat.answers.locator(".token.is-rejected").last()).toHaveCSS("text-decoration-line", "line-through");
+  await expectSound(page, ".answer");
+  const text = (await textOf(tokens)).replace(/\s+/g, " ");
+
+  await tokens.nth(1).click();
+  await expect(chat.answers.getByRole("region", { name: "Token" })).toContainText("Token 2");
+  await tokens.nth(1).click();
+  await expect(chat.answers.getByRole("region", { name: "Token" })).toHaveCount(0);
+
+  await colour(false);
+  await expect(tokens).toHaveCount(0);
+  expect((await chat.answers.locator(".prose").innerText()).trim().replace(/\s+/g, " ")).toBe(text);
 });
 
 for (const { name, width, scheme, locale } of [

@@ -99,7 +99,7 @@ test("usage and cost by key and day", async ({ chat: { page }, studioUrl }) => {
   await expect(page.getByRole("row", { name: new RegExp(`^${today} without a key`) })).toContainText(/\$0\.0*[1-9]/);
   await expect(page.getByRole("img", { name: "1 day with requests; numbers are in the table below" })).toBeVisible();
   await page.getByText("7 days", { exact: true }).click();
-  await expect(page.locator(".bar")).toHaveCount(7);
+  await expect(page.locator(".usage-bar")).toHaveCount(7);
 });
 
 test("the log goes on by itself, stands still, and is filtered", async ({ chat: { page }, studioUrl }) => {
@@ -145,6 +145,13 @@ test("runs: live, one over the other, with what they write", async ({ chat: { pa
   await expect(chart(page, "MTP losses").getByRole("button", { name: "Head 2 0.500" })).toBeVisible();
   writeSteps(first, 21, 40);
   await expect(loss.getByRole("button", { name: "Training 0.200" })).toBeVisible();
+
+  const load = page.getByRole("region", { name: "Expert load by layer: first" });
+  await expect(load.getByRole("img")).toHaveAccessibleName(/^2 layers .* The most is \+60%, in layer 2 at step 1\.$/);
+  await load.getByText("Table").press("Enter");
+  await expect(load.getByRole("row", { name: "2 +60% +60% 1" })).toBeVisible();
+  await load.getByRole("img").hover({ position: { x: 3, y: 3 } });
+  await expect(load.getByText("Layer 1, step 1: +40%")).toBeVisible();
 
   const texts = page.getByRole("region", { name: "What first writes" });
   await expect(texts).toContainText("I am MiMo.");

@@ -115,17 +115,27 @@ test("without storage the chat goes on, and says so", async ({ page }) => {
   expect(await chat.askAndRead("Who are you?")).not.toBe("");
 });
 
-test("a server with keys asks for one, once", async ({ page }) => {
-  await page.route("**/v1/**", async (route) => {
-    const { authorization } = await route.request().allHeaders();
-    if (authorization === "Bearer mimo-right") await route.continue();
-    else await route.fulfill({ status: 401, json: { error: { message: "An API key is needed." } } });
-  });
+test("storage that fills up in mid-chat is told, and the chat goes on in memory", async ({ page, studioUrl }) => {
+  const browser = await page.context().newCDPSession(page);
+  await browser.send("Storage.overrideQuotaForOrigin", { origin: studioUrl, quotaSize: 2 ** 20 });
   await page.goto("/");
-  await page.getByLabel("Key", { exact: true }).fill("mimo-right");
-  await page.getByRole("button", { name: "Use key" }).click();
-  await expect(page.getByRole("status").getByText("nano")).toBeVisible();
+  const chat = new Chat(page);
+  await chat.askAndRead("Who are you?");
+  await chat.importChat("Large", [
+    { role: "user", content: "Think long." },
+    { role: "assistant", content: "I did.", reasoning: "Hm. ".repeat(2 ** 20), thinkingFrom: 1, thinkingTo: 2 },
+  ]);
+  await expect(page.getByRole("alert")).toContainText("does not store");
+  await expect(chat.answers).toHaveText(/I did/);
+  // Nothing is lost for as long as the page is open.
+  const answer = await chat.askAndRead("And now?");
+  await page.getByRole("link", { name: "Who are you?" }).click();
+  await expect(chat.answers).toHaveCount(1);
+  await page.getByRole("link", { name: "Large" }).click();
+  await expect(chat.answers).toHaveCount(2);
+  await expect(chat.answers.last().locator(".prose")).toHaveText(answer);
+  // And what was stored before still is.
   await page.reload();
-  await expect(page.getByRole("status").getByText("nano")).toBeVisible();
-  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await page.getByRole("link", { name: "Who are you?" }).click();
+  await expect(chat.answers).toHaveCount(1);
 });

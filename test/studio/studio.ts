@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CDPSession, expect, type Locator, type Page, test as base } from "@playwright/test";
 
-const MIMO = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
+export const MIMO = fileURLToPath(new URL("../../bin/mimo.mjs", import.meta.url));
 
 interface WorkerFixtures {
   /** Entries of `mcpServers` for the server; none without any. */
@@ -55,7 +55,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   },
 });
 
-export { expect };
+export { expect, startServer, stopServer };
 
 async function startServer(
   state: string,
@@ -205,4 +205,22 @@ export async function limitDownload(page: Page, bytesPerSecond = -1): Promise<CD
     uploadThroughput: -1,
   });
   return session;
+}
+
+/** The server's name of the answer that the page has stored, by which a page that comes back goes on. */
+export function storedReplyId(page: Page): Promise<string | undefined> {
+  return page.evaluate(
+    () =>
+      new Promise<string | undefined>((resolve) => {
+        const open = indexedDB.open("mimo-studio");
+        open.onsuccess = () => {
+          const all = open.result.transaction("messages").objectStore("messages").getAll();
+          all.onsuccess = () => {
+            const rows = all.result as { answer?: { replyId?: string } }[];
+            open.result.close();
+            resolve(rows.find(({ answer }) => answer !== undefined)?.answer?.replyId);
+          };
+        };
+      }),
+  );
 }

@@ -8,6 +8,7 @@ import { useText } from "../i18n/i18n.ts";
 import type { Attachment, ChatSettings } from "../store/database.ts";
 import { IconButton } from "../ui/button.tsx";
 import { chooseFiles } from "../ui/files.ts";
+import { notifyError } from "../ui/toast.tsx";
 
 /** A paste of more becomes an attachment. */
 const LONG_PASTE = 6000;
@@ -36,12 +37,20 @@ export function Composer(props: ComposerProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const [content, setContent] = useState("");
   const [attachments, setAttachments] = useState<readonly Attachment[]>([]);
+  const [reading, setReading] = useState<string>();
   const composition = useComposition();
-  const canSend = !isAnswering && (content.trim() !== "" || attachments.length > 0);
+  const canSend = !isAnswering && reading === undefined && (content.trim() !== "" || attachments.length > 0);
 
   const attach = async (files: readonly File[]): Promise<void> => {
-    const read = await readAttachments(files);
-    setAttachments((known) => [...known, ...read]);
+    setReading(files[0]?.name);
+    try {
+      const read = await readAttachments(files);
+      setAttachments((known) => [...known, ...read]);
+    } catch (error) {
+      notifyError(error);
+    } finally {
+      setReading(undefined);
+    }
     area.current?.focus();
   };
   useImperativeHandle(ref, () => ({
@@ -83,7 +92,7 @@ export function Composer(props: ComposerProps) {
         send();
       }}
     >
-      {attachments.length > 0 && (
+      {(attachments.length > 0 || reading !== undefined) && (
         <ul className="attachments">
           {attachments.map(({ name }, i) => (
             <li key={i} className="attachment">
@@ -97,6 +106,12 @@ export function Composer(props: ComposerProps) {
               />
             </li>
           ))}
+          {reading !== undefined && (
+            <li className="attachment" role="status">
+              <span className="pulse" />
+              <span>{text("chat.attachment-reading", { name: reading })}</span>
+            </li>
+          )}
         </ul>
       )}
       <textarea

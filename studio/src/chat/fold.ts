@@ -13,7 +13,15 @@ export function begunAnswer(message: Message, startedAt: number): AnsweredMessag
   const { reasoning = "", thinkingFrom, thinkingTo } = message.answer ?? {};
   // Without a text yet, it is the thinking that goes on.
   const thoughtTo = message.content === "" ? undefined : thinkingTo;
-  const answer: Answer = { status: "streaming", reasoning, thinkingFrom, thinkingTo: thoughtTo, calls: [], startedAt };
+  const answer: Answer = {
+    status: "streaming",
+    reasoning,
+    thinkingFrom,
+    thinkingTo: thoughtTo,
+    calls: [],
+    startedAt,
+    ...(message.content === "" ? {} : { isContinued: true }),
+  };
   return { ...message, answer };
 }
 

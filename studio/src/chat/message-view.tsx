@@ -13,7 +13,7 @@ import {
   TextQuote,
   Trash2,
 } from "lucide-react";
-import { memo, type ReactNode, useState } from "react";
+import { lazy, memo, type ReactNode, Suspense, useState } from "react";
 import { askAnew, continueAnswer, deleteMessage, editAnswer, regenerate, showBranch } from "./controller.ts";
 import { EditForm } from "./edit-form.tsx";
 import { useLiveMessage } from "./live.ts";
@@ -21,11 +21,15 @@ import { Thinking } from "./thinking.tsx";
 import { ToolCallView } from "./tool-call.tsx";
 import { type MessageKey, formatNumber, useText } from "../i18n/i18n.ts";
 import { useLookInside } from "../inside/context.ts";
+import { MAX_TOKENS } from "../inside/trace.ts";
 import { CopyButton } from "../markdown/code-block.tsx";
 import { Markdown } from "../markdown/markdown.tsx";
 import type { Answer, Message } from "../store/database.ts";
+import { useIsOn } from "../store/local.ts";
 import { IconButton } from "../ui/button.tsx";
 import { Menu } from "../ui/menu.tsx";
+
+const AnswerTokens = lazy(() => import("../inside/answer-tokens.tsx"));
 
 export interface MessageViewProps {
   readonly message: Message;
@@ -162,7 +166,7 @@ function AnswerView({ message: stored, versions, results, isLast, isEdited, onEd
           {content}
         </pre>
       ) : (
-        content !== "" && <Markdown source={content} isGrowing={isStreaming} />
+        content !== "" && <AnswerText content={content} answer={answer} />
       )}
       {answer.calls.map((call) => (
         <ToolCallView key={call.id} message={message} call={call} result={results.get(call.id)} />
@@ -196,6 +200,20 @@ function AnswerView({ message: stored, versions, results, isLast, isEdited, onEd
         </div>
       )}
     </article>
+  );
+}
+
+/** As Markdown, or as the tokens that it was made of, where all of them are known and its reader wants to see them. */
+function AnswerText({ content, answer }: { readonly content: string; readonly answer: Answer }) {
+  const hasColours = useIsOn("token-colours");
+  const { trace, isEdited = false, isContinued = false, status } = answer;
+  const markdown = <Markdown source={content} isGrowing={status === "streaming"} />;
+  const isKnown = trace !== undefined && trace.numTokens < MAX_TOKENS && !isEdited && !isContinued;
+  if (!hasColours || !isKnown) return markdown;
+  return (
+    <Suspense fallback={markdown}>
+      <AnswerTokens trace={trace} />
+    </Suspense>
   );
 }
 

@@ -1,4 +1,4 @@
-// The model's thinking: one line with a clock, behind which the thoughts are.
+// The model's thinking: one line with a clock, behind which the thoughts are, open from the start for those who want it.
 //
 // Thoughts can be longer than any answer, so they are drawn only while they are open, and as plain text while they grow.
 
@@ -8,6 +8,7 @@ import { endThinking } from "./live.ts";
 import { useText } from "../i18n/i18n.ts";
 import { Markdown } from "../markdown/markdown.tsx";
 import type { Answer } from "../store/database.ts";
+import { useIsOn } from "../store/local.ts";
 import { Button } from "../ui/button.tsx";
 import { notifyError } from "../ui/toast.tsx";
 
@@ -16,7 +17,9 @@ const GROWING_SHOWN = 8000;
 
 export function Thinking({ id, answer }: { readonly id: string; readonly answer: Answer }) {
   const text = useText();
-  const [isOpen, setOpen] = useState(false);
+  const isOpenFirst = useIsOn("open-thinking");
+  const [choice, setChoice] = useState<boolean>();
+  const isOpen = choice ?? isOpenFirst;
   const bodyId = useId();
   const isThinking = answer.status === "streaming" && answer.thinkingTo === undefined;
   const seconds = useSeconds(answer.thinkingFrom ?? answer.startedAt, answer.thinkingTo, isThinking);
@@ -28,7 +31,7 @@ export function Thinking({ id, answer }: { readonly id: string; readonly answer:
           className={isThinking ? "thinking-line is-active" : "thinking-line"}
           aria-expanded={isOpen}
           aria-controls={bodyId}
-          onClick={() => setOpen(!isOpen)}
+          onClick={() => setChoice(!isOpen)}
         >
           <Brain />
           <span>

@@ -185,6 +185,8 @@ function asNumber(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
+/** What is no date cannot be shown as one. */
 function asTime(value: unknown): number {
-  return asNumber(value) ?? Date.now();
+  const time = asNumber(value) ?? Number.NaN;
+  return Number.isNaN(new Date(time).getTime()) ? Date.now() : time;
 }

@@ -5,6 +5,7 @@ import { acceptanceOf, type Trace } from "./trace.ts";
 import type { ModelInfo } from "../api/models.ts";
 import { useText } from "../i18n/i18n.ts";
 import type { Answer } from "../store/database.ts";
+import { type Term, Terms } from "../ui/terms.tsx";
 
 export interface OverviewProps {
   readonly answer: Answer;
@@ -63,22 +64,21 @@ function acceptLengthOf({ steps, numTokens }: Trace): number | undefined {
 
 function Speed({ rate, firstTokenMs, promptRate, acceptLength }: Figures) {
   const text = useText();
-  const figure = (label: string, value: number | undefined, unit: string, digits: number) => (
-    <div>
-      <dt>{label}</dt>
-      <dd>
-        {value === undefined ? "–" : round(value, value < 10 ? digits : 0)}
-        <span>{unit}</span>
-      </dd>
-    </div>
-  );
+  const term = (name: string, value: number | undefined, unit: string, digits: number): Term => ({
+    name,
+    value: value === undefined ? "–" : round(value, value < 10 ? digits : 0),
+    unit,
+  });
   return (
-    <dl className="figures">
-      {figure(text("inside.rate"), rate, text("inside.per-second"), 1)}
-      {figure(text("inside.first-token"), firstTokenMs, "ms", 0)}
-      {figure(text("inside.prompt-rate"), promptRate, text("inside.per-second"), 1)}
-      {figure(text("inside.accept-length"), acceptLength, text("inside.per-step"), 2)}
-    </dl>
+    <Terms
+      kind="tiles"
+      terms={[
+        term(text("inside.rate"), rate, text("inside.per-second"), 1),
+        term(text("inside.first-token"), firstTokenMs, "ms", 0),
+        term(text("inside.prompt-rate"), promptRate, text("inside.per-second"), 1),
+        term(text("inside.accept-length"), acceptLength, text("inside.per-step"), 2),
+      ]}
+    />
   );
 }
 

@@ -1,11 +1,8 @@
 // The prompt as the model got it and the output as it wrote it, special tokens spelled out.
 
-import type { Trace } from "./trace.ts";
+import { MARKERS, type Trace } from "./trace.ts";
 import { useText } from "../i18n/i18n.ts";
 import { CopyButton } from "../markdown/code-block.tsx";
-
-/** Of turns, of thinking and of calls. */
-const MARKERS = /(<\|[\w-]+\|>|<\/?(?:think|tool_call|tool_response|tools)>)/;
 
 export function Raw({ trace: { prompt, steps, numTokens } }: { readonly trace: Trace }) {
   const text = useText();

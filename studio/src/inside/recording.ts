@@ -1,14 +1,11 @@
 // Whether answers to come are recorded. What is not asked for is neither computed nor sent, so it is off until somebody
 // looks inside.
 
-import { useSyncExternalStore } from "react";
 import { DETAILS } from "../api/answers.ts";
 import { hasExperts, knownModel } from "../api/models.ts";
-import { readSetting, writeSetting } from "../store/local.ts";
+import { readSetting, useIsOn, writeSetting } from "../store/local.ts";
 
 const NUM_ALTERNATIVES = 8;
-
-const listeners = new Set<() => void>();
 
 export function isRecording(): boolean {
   return readSetting("recording") === "yes";
@@ -16,7 +13,6 @@ export function isRecording(): boolean {
 
 export function setRecording(isOn: boolean): void {
   writeSetting("recording", isOn ? "yes" : "no");
-  for (const listener of listeners) listener();
 }
 
 /** On, unless its reader has switched it off before. */
@@ -25,10 +21,7 @@ export function beginRecording(): void {
 }
 
 export function useIsRecording(): boolean {
-  return useSyncExternalStore((listener) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  }, isRecording);
+  return useIsOn("recording");
 }
 
 /** Fields of a request whose answer is recorded, as far as that is wanted. */

@@ -8,9 +8,19 @@ import { type KeyboardEvent, memo, useEffect, useId, useRef, useState } from "re
 import { visible } from "./figures.tsx";
 import { Glass } from "./glass.tsx";
 import type { TraceProps } from "./panel.tsx";
-import { entropyOf, MAX_TOKENS, type Odds, type Step, tokensOf, type Trace, type TracedToken } from "./trace.ts";
+import {
+  entropyOf,
+  MAX_TOKENS,
+  type Odds,
+  type Step,
+  type TokenRange,
+  tokensOf,
+  type Trace,
+  type TracedToken,
+} from "./trace.ts";
 import { useText } from "../i18n/i18n.ts";
 import { Segments, Switch } from "../ui/field.tsx";
+import "../styles/token-text.css";
 
 type Colouring = "drafts" | "probability" | "entropy";
 
@@ -39,6 +49,7 @@ export function TokenView({ trace, selected, onSelect }: TraceProps) {
         trace={trace}
         colouring={colouring}
         hasRejected={hasRejected}
+        shown={{ from: 0, to: trace.numTokens }}
         selected={selected}
         onSelect={onSelect}
         onHover={setHovered}
@@ -49,7 +60,7 @@ export function TokenView({ trace, selected, onSelect }: TraceProps) {
   );
 }
 
-function Legend({ trace, colouring }: { readonly trace: Trace; readonly colouring: Colouring }) {
+export function Legend({ trace, colouring }: { readonly trace: Trace; readonly colouring: Colouring }) {
   const text = useText();
   const numHeads = Math.max(0, ...trace.steps.map(({ drafted }) => drafted.length));
   const entries =
@@ -93,10 +104,11 @@ function levelOf(odds: Odds, colouring: "probability" | "entropy"): number {
 interface TokenTextProps extends TraceProps {
   readonly colouring: Colouring;
   readonly hasRejected: boolean;
-  readonly onHover: (token: number | undefined) => void;
+  readonly shown: TokenRange;
+  readonly onHover?: (token: number | undefined) => void;
 }
 
-function TokenText({ trace, colouring, hasRejected, selected, onSelect, onHover }: TokenTextProps) {
+export function TokenText({ trace, colouring, hasRejected, shown, selected, onSelect, onHover }: TokenTextProps) {
   const text = useText();
   const id = useId();
   const pieces = usePieces(trace.steps);
@@ -108,19 +120,19 @@ function TokenText({ trace, colouring, hasRejected, selected, onSelect, onHover 
     return token === null ? undefined : Number(token.dataset["n"]);
   };
   const move = (event: KeyboardEvent): void => {
-    const last = trace.numTokens - 1;
-    const from = selected ?? -1;
+    const last = shown.to - 1;
+    const from = selected ?? shown.from - 1;
     const to = {
       ArrowRight: from + 1,
       ArrowLeft: from - 1,
       ArrowDown: from + 10,
       ArrowUp: from - 10,
-      Home: 0,
+      Home: shown.from,
       End: last,
     }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    onSelect(Math.min(last, Math.max(0, to)));
+    onSelect(Math.min(last, Math.max(shown.from, to)));
   };
   return (
     <div
@@ -134,8 +146,8 @@ function TokenText({ trace, colouring, hasRejected, selected, onSelect, onHover 
         const n = numberOf(target);
         if (n !== undefined) onSelect(n);
       }}
-      onMouseOver={({ target }) => onHover(numberOf(target))}
-      onMouseLeave={() => onHover(undefined)}
+      onMouseOver={({ target }) => onHover?.(numberOf(target))}
+      onMouseLeave={() => onHover?.(undefined)}
     >
       {pieces.map((piece, i) => (
         <Piece
@@ -145,6 +157,8 @@ function TokenText({ trace, colouring, hasRejected, selected, onSelect, onHover 
           trace={trace}
           colouring={colouring}
           hasRejected={hasRejected}
+          start={Math.max(shown.from, piece.first)}
+          end={Math.min(shown.to, pieces[i + 1]?.first ?? trace.numTokens)}
           selected={isWithin(selected, piece, pieces[i + 1]) ? selected : undefined}
         />
       ))}
@@ -179,25 +193,28 @@ interface PieceProps extends PieceRange {
   readonly trace: Trace;
   readonly colouring: Colouring;
   readonly hasRejected: boolean;
+  /** Numbers of the first token that is shown, and of that behind the last. */
+  readonly start: number;
+  readonly end: number;
   /** Undefined where it is no token of this piece. */
   readonly selected: number | undefined;
 }
 
 const Piece = memo(
-  function Piece({ id, trace, from, to, first, colouring, hasRejected, selected }: PieceProps) {
+  function Piece({ id, trace, from, to, first, start, end, colouring, hasRejected, selected }: PieceProps) {
     const tokens = trace.steps.slice(from, to).flatMap(tokensOf);
     return (
       <span role="presentation">
-        {tokens.map((token, i) => (
+        {tokens.slice(Math.max(0, start - first), Math.max(0, end - first)).map((token, i) => (
           <TokenSpan
             key={i}
-            id={`${id}-${first + i}`}
-            n={first + i}
+            id={`${id}-${start + i}`}
+            n={start + i}
             token={token}
-            odds={trace.odds[first + i]}
+            odds={trace.odds[start + i]}
             colouring={colouring}
             hasRejected={hasRejected}
-            isSelected={selected === first + i}
+            isSelected={selected === start + i}
           />
         ))}
       </span>
@@ -206,6 +223,8 @@ const Piece = memo(
   (a, b) =>
     a.trace.steps === b.trace.steps &&
     a.to === b.to &&
+    a.start === b.start &&
+    a.end === b.end &&
     a.colouring === b.colouring &&
     a.hasRejected === b.hasRejected &&
     a.selected === b.selected,

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { countRoutes, expertsOf } from "./load.ts";
-import { acceptanceOf, entropyOf, MAX_TOKENS, tokensOf, type Trace, withDetails } from "./trace.ts";
+import { acceptanceOf, entropyOf, MAX_TOKENS, textRange, tokensOf, type Trace, withDetails } from "./trace.ts";
 import type { ChunkChoice, Details } from "../api/answers.ts";
 
 function choice(mimo: Details, logprobs?: ChunkChoice["logprobs"]): ChunkChoice {
@@ -49,6 +49,14 @@ describe("drafts", () => {
     expect(withDetails(trace, choice({}))).toBe(trace);
     expect(withDetails(undefined, choice({}))).toBeUndefined();
   });
+});
+
+test("the answer's text stands behind thinking, and in front of calls and the end", () => {
+  const rangeOf = (...tokens: readonly string[]) =>
+    textRange(recorded(tokens.map((token) => choice({ drafts: { tokens: [token], drafted: [], accepted: 0 } }))));
+  expect(rangeOf("Hi", "!")).toEqual({ from: 0, to: 2 });
+  expect(rangeOf("Hm", "</think>", "\n\n", "Hi", "!", "<|im_end|>")).toEqual({ from: 3, to: 5 });
+  expect(rangeOf("Hi", "<tool_call>", "{}", "</tool_call>")).toEqual({ from: 0, to: 1 });
 });
 
 test("an answer without end is recorded in its beginning", () => {

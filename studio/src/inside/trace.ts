@@ -41,6 +41,9 @@ export interface Trace {
 /** With more, storing an answer every second would be felt. */
 export const MAX_TOKENS = 4096;
 
+/** Of turns, of thinking and of calls. */
+export const MARKERS = /(<\|[\w-]+\|>|<\/?(?:think|tool_call|tool_response|tools)>)/;
+
 /** The same trace where the frame tells nothing. */
 export function withDetails(trace: Trace | undefined, choice: ChunkChoice | undefined): Trace | undefined {
   const { prompt, drafts, routing } = choice?.mimo ?? {};
@@ -104,6 +107,21 @@ export function tokensOf({ tokens, drafted, accepted }: Step): readonly TracedTo
     rejected: i === accepted ? drafted.slice(accepted) : [],
     rejectedFrom: accepted + 1,
   }));
+}
+
+/** Numbers of tokens, `to` not among them. */
+export interface TokenRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Those that are the answer's text: behind its thinking, in front of its calls and its end. */
+export function textRange({ steps }: Trace): TokenRange {
+  const tokens = steps.flatMap((step) => step.tokens);
+  let from = tokens.lastIndexOf("</think>") + 1;
+  while (tokens[from]?.trim() === "") from++;
+  const end = tokens.findIndex((token, i) => i >= from && MARKERS.test(token));
+  return { from, to: end < 0 ? tokens.length : end };
 }
 
 /** Of each MTP head: how many drafts it made, and how many held. */

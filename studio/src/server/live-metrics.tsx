@@ -11,6 +11,7 @@ import type { Line } from "../ui/chart/lines.ts";
 import { formatBytes, formatClock, formatMilliseconds, formatPercent } from "../ui/format.ts";
 import { Problem } from "../ui/problem.tsx";
 import { TableScroll } from "../ui/table-scroll.tsx";
+import { Terms } from "../ui/terms.tsx";
 
 const EVERY_MS = 1000;
 const KEPT_MS = 5 * 60_000;
@@ -71,16 +72,7 @@ function Tiles({ measured, latest }: Measured & { readonly latest: Measurement }
     ["server.cache-hits", numberOr(of.share(ever, latest, "prefix_cache_hits", "prefix_cache_queries"), formatPercent)],
     ["server.memory", formatBytes(of.valueOf(latest, "process_resident_memory_bytes"))],
   ];
-  return (
-    <dl className="tiles">
-      {tiles.map(([key, value]) => (
-        <div key={key}>
-          <dt>{text(key)}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Terms kind="tiles" terms={tiles.map(([key, value]) => ({ name: text(key), value }))} />;
 }
 
 function rounded(value: number): string {

@@ -6,6 +6,7 @@ import { type ModelDetails, type ModelInfo, useModel } from "../api/models.ts";
 import { usePolled } from "../api/polled.ts";
 import { formatNumber, useText } from "../i18n/i18n.ts";
 import { formatBytes, formatCount } from "../ui/format.ts";
+import { Terms } from "../ui/terms.tsx";
 
 const VERSION_MS = 3000;
 
@@ -48,16 +49,7 @@ function Facts({ model }: { readonly model: ModelInfo }) {
     [text("server.vocabulary"), formatCount(meta.n_vocab)],
     [text("server.backend"), meta.backend],
   ];
-  return (
-    <dl className="facts">
-      {facts.map(([label, value]) => (
-        <div key={label}>
-          <dt>{label}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Terms kind="facts" terms={facts.map(([name, value]) => ({ name, value }))} />;
 }
 
 type Text = ReturnType<typeof useText>;

@@ -11,6 +11,9 @@ import { PageHead } from "../ui/page-head.tsx";
 import { Tabs } from "../ui/tabs.tsx";
 import { useTitle } from "../ui/title.ts";
 import "../styles/boards.css";
+import "../styles/chart.css";
+import "../styles/server.css";
+import "../styles/table.css";
 
 const TABS = { overview: OverviewTab, keys: KeysTab, usage: UsageTab, log: LogTab } as const;
 type TabName = keyof typeof TABS;

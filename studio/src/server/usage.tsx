@@ -9,6 +9,7 @@ import { Segments } from "../ui/field.tsx";
 import { formatCount, formatDollars } from "../ui/format.ts";
 import { Problem } from "../ui/problem.tsx";
 import { TableScroll } from "../ui/table-scroll.tsx";
+import { Terms } from "../ui/terms.tsx";
 
 const SPANS = ["7", "30", "90"] as const;
 const EVERY_MS = 10_000;
@@ -68,24 +69,18 @@ function Totals({ total, prices }: TotalsProps) {
   });
   return (
     <>
-      <dl className="tiles">
-        <Tile label={text("usage.requests")} value={formatCount(total.requests)} />
-        <Tile label={text("usage.prompt")} value={formatCount(total.prompt_tokens)} />
-        <Tile label={text("usage.cached")} value={formatCount(total.cached_tokens)} />
-        <Tile label={text("usage.completion")} value={formatCount(total.completion_tokens)} />
-        <Tile label={text("usage.cost")} value={formatDollars(total.cost)} />
-      </dl>
+      <Terms
+        kind="tiles"
+        terms={[
+          { name: text("usage.requests"), value: formatCount(total.requests) },
+          { name: text("usage.prompt"), value: formatCount(total.prompt_tokens) },
+          { name: text("usage.cached"), value: formatCount(total.cached_tokens) },
+          { name: text("usage.completion"), value: formatCount(total.completion_tokens) },
+          { name: text("usage.cost"), value: formatDollars(total.cost) },
+        ]}
+      />
       <p className="card-note">{note}</p>
     </>
-  );
-}
-
-function Tile({ label, value }: { readonly label: string; readonly value: string }) {
-  return (
-    <div>
-      <dt>{label}</dt>
-      <dd>{value}</dd>
-    </div>
   );
 }
 
@@ -117,7 +112,7 @@ function Bars({ days, rows, keys }: BarsProps) {
         aria-label={text("usage.bars", { n: totals.filter((total) => total > 0).length })}
       >
         {days.map((day, i) => (
-          <div key={day} className="bar" title={`${dayName(day)}: ${formatCount(totals[i]!)}`}>
+          <div key={day} className="usage-bar" title={`${dayName(day)}: ${formatCount(totals[i]!)}`}>
             {(perDay.get(day) ?? []).map((row) => (
               <span
                 key={row.key}

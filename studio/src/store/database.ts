@@ -80,6 +80,8 @@ export interface Answer {
   readonly endedAt?: number | undefined;
   /** Whether its reader has changed the text. */
   readonly isEdited?: boolean | undefined;
+  /** Whether it went on behind a text that it had. */
+  readonly isContinued?: boolean | undefined;
   /** How much of the prompt has been read, while it is. */
   readonly progress?: { readonly processed: number; readonly total: number; readonly cached: number } | undefined;
   readonly timings?: Timings | undefined;

@@ -2,7 +2,10 @@
 //
 // A browser may refuse localStorage altogether; then settings last as long as the page.
 
+import { useSyncExternalStore } from "react";
+
 const memory = new Map<string, string>();
+const listeners = new Set<() => void>();
 
 export type SettingName =
   | "language"
@@ -12,7 +15,9 @@ export type SettingName =
   | "auto-tools"
   | "auto-mcp-tools"
   | "closed-folders"
+  | "open-thinking"
   | "recording"
+  | "token-colours"
   | "playground";
 
 export function readSetting(name: SettingName): string | undefined {
@@ -31,4 +36,15 @@ export function writeSetting(name: SettingName, value: string | undefined): void
     if (value === undefined) memory.delete(name);
     else memory.set(name, value);
   }
+  for (const listener of listeners) listener();
+}
+
+/** Whether a setting is "yes"; follows a change of it. */
+export function useIsOn(name: SettingName): boolean {
+  return useSyncExternalStore(subscribe, () => readSetting(name) === "yes");
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }

@@ -6,6 +6,7 @@ import { useMemo, useState } from "react";
 import type { PageProps } from "../app.tsx";
 import { Charts } from "./charts.tsx";
 import type { CurveOptions, ShownRun } from "./curves.ts";
+import { LoadMap } from "./load-map.tsx";
 import { RunList } from "./run-list.tsx";
 import { RunTable } from "./run-table.tsx";
 import { type Run, type Sample, type StepMetrics, useRunLines, useRuns } from "./runs.ts";
@@ -17,6 +18,9 @@ import { PageHead } from "../ui/page-head.tsx";
 import { Problem } from "../ui/problem.tsx";
 import { useTitle } from "../ui/title.ts";
 import "../styles/boards.css";
+import "../styles/chart.css";
+import "../styles/table.css";
+import "../styles/training.css";
 
 export default function TrainingPage({ onNavigation }: PageProps) {
   const text = useText();
@@ -91,6 +95,9 @@ function Runs({ runs }: { readonly runs: readonly Run[] }) {
           />
         </div>
         <Charts runs={shown} options={options} />
+        {shown.map(({ name, steps }) => (
+          <LoadMap key={name} name={name} steps={steps} />
+        ))}
         {chosen.map((name) => (
           <Samples key={name} name={name} samples={samples?.get(name) ?? []} />
         ))}

@@ -13,6 +13,12 @@ export const shell = {
   "settings.title": ["Settings", "设置"],
   "settings.language": ["Language", "语言"],
   "settings.theme": ["Appearance", "外观"],
+  "settings.open-thinking": ["Keep thinking open", "默认展开思考过程"],
+  "settings.token-colours": ["Colour tokens in answers", "在回答中为词元着色"],
+  "settings.token-colours-hint": [
+    "By what drafted them: answers to come are recorded, and drawn as they were written.",
+    "按起草来源着色：之后的回答会被记录，并按原文显示。",
+  ],
   "theme.light": ["Light", "浅色"],
   "theme.dark": ["Dark", "深色"],
   "theme.system": ["System", "跟随系统"],
