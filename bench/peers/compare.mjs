@@ -21,6 +21,7 @@ const USAGE = `usage: npm run bench:peer -- [MODEL.gguf …] [options]
   --threads N       of both; default: the cores
   --together LIST   sequences decoded at once, beside one; default 8
   --tokens N        to decode per sequence; default 48
+  --without-int8    leaves out mimo with --activations int8, a third of the time
   --without-pool    llama.cpp a second time, starting threads anew in every step
   --anyway          measure although the machine is busy; the result says so
   --out FILE        default bench/results/peers-${PRESET}.json`;
@@ -36,6 +37,7 @@ const { options, positionals, readCount } = readCommand(USAGE, {
   threads: String(availableParallelism()),
   together: "8",
   tokens: "48",
+  "without-int8": false,
   "without-pool": false,
   out: join(ROOT, `bench/results/peers-${PRESET}.json`),
 });
@@ -59,7 +61,7 @@ function compare(model, place) {
   const sides = {
     mimo: (file) => measureMimo(file, []),
     // As llama.cpp rounds activations; floats are not rounded by either.
-    ...(/-(bf16|f16|f32)\.gguf$/.test(model)
+    ...(options["without-int8"] || /-(bf16|f16|f32)\.gguf$/.test(model)
       ? {}
       : { mimoInt8: (file) => measureMimo(file, ["--activations", "int8"]) }),
     llama: (file) => measureLlama(file, []),
