@@ -260,26 +260,39 @@ class KernelBench implements Disposable {
   /** Seconds to bring a row of logits over and take the largest. */
   #sample(V: number): Spread {
     const logits = new Float32Array(V);
-    return this.#time(1, () => {
+    const run = (): void => {
       this.#backend.download(this.#floats("logits", [V]), new Uint8Array(logits.buffer));
       argmax(logits);
+    };
+    return this.#sampled(1, (calls) => () => {
+      for (let i = 0; i < calls; i++) run();
     });
   }
 
-  /** Seconds per unit, of which one call of `run` does `units`. */
+  /** Seconds per unit, of which one call of `run` does `units`. Calls are put together beforehand, as a model's passes are. */
   #time(units: number, run: () => void): Spread {
-    const milliseconds = (calls: number): number => {
+    return this.#sampled(units, (calls) =>
+      this.#backend.record(() => {
+        for (let i = 0; i < calls; i++) run();
+      }),
+    );
+  }
+
+  /** Seconds per unit; what `prepare` returns does that many calls. */
+  #sampled(units: number, prepare: (calls: number) => () => void): Spread {
+    const milliseconds = (run: () => void): number => {
+      this.#backend.sync();
       const begin = performance.now();
-      for (let i = 0; i < calls; i++) run();
+      run();
       this.#backend.sync();
       return performance.now() - begin;
     };
-    milliseconds(1);
-    const calls = Math.ceil(SAMPLE_MS / Math.max(milliseconds(1), 1e-3));
+    const calls = Math.ceil(SAMPLE_MS / Math.max(milliseconds(prepare(1)), 1e-3));
+    const run = prepare(calls);
     const samples: number[] = [];
     let spent = 0;
     while (samples.length < MIN_SAMPLES || (samples.length < MAX_SAMPLES && spent < POINT_MS)) {
-      const sample = milliseconds(calls);
+      const sample = milliseconds(run);
       spent += sample;
       samples.push(sample / 1000 / calls / units);
     }
