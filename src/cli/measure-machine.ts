@@ -264,37 +264,27 @@ class KernelBench implements Disposable {
       this.#backend.download(this.#floats("logits", [V]), new Uint8Array(logits.buffer));
       argmax(logits);
     };
-    return this.#sampled(1, (calls) => () => {
-      for (let i = 0; i < calls; i++) run();
-    });
+    return this.#time(1, run, (calls) => calls);
   }
 
-  /** Seconds per unit, of which one call of `run` does `units`. Calls are put together beforehand, as a model's passes are. */
-  #time(units: number, run: () => void): Spread {
-    return this.#sampled(units, (calls) =>
-      this.#backend.record(() => {
-        for (let i = 0; i < calls; i++) run();
-      }),
-    );
-  }
-
-  /** Seconds per unit; what `prepare` returns does that many calls. */
-  #sampled(units: number, prepare: (calls: number) => () => void): Spread {
-    const milliseconds = (run: () => void): number => {
+  /** Seconds per unit, of which one call of `run` does `units`. Calls are recorded before, as a model's passes are. */
+  #time(units: number, run: () => void, prepare = (calls: () => void) => this.#backend.record(calls)): Spread {
+    const repeat = (count: number): void => void Array.from({ length: count }, run);
+    const milliseconds = (calls: () => void): number => {
       this.#backend.sync();
       const begin = performance.now();
-      run();
+      calls();
       this.#backend.sync();
       return performance.now() - begin;
     };
-    const calls = Math.ceil(SAMPLE_MS / Math.max(milliseconds(prepare(1)), 1e-3));
-    const run = prepare(calls);
+    const count = Math.ceil(SAMPLE_MS / Math.max(milliseconds(prepare(() => repeat(1))), 1e-3));
+    const calls = prepare(() => repeat(count));
     const samples: number[] = [];
     let spent = 0;
     while (samples.length < MIN_SAMPLES || (samples.length < MAX_SAMPLES && spent < POINT_MS)) {
-      const sample = milliseconds(run);
+      const sample = milliseconds(calls);
       spent += sample;
-      samples.push(sample / 1000 / calls / units);
+      samples.push(sample / 1000 / count / units);
     }
     return spread(samples);
   }
