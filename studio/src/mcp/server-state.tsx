@@ -6,7 +6,7 @@ import "../styles/mcp.css";
 
 export function McpState({ state }: Pick<McpServer, "state">) {
   const text = useText();
-  return <span className={`mcp-state is-${state}`}>{text(`mcp.${state}`)}</span>;
+  return <span className={`state is-${state}`}>{text(`mcp.${state}`)}</span>;
 }
 
 export function McpReason({ reason }: Pick<McpServer, "reason">) {
