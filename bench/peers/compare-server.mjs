@@ -27,18 +27,22 @@ const USAGE = `usage: node bench/peers/compare-server.mjs [MODEL.gguf …] [opti
   --anyway               measure although the machine is busy; the result says so
   --out FILE             default bench/results/server-${PRESET}.json`;
 
-const { options, positionals, readCount } = readCommand(USAGE, {
-  types: "q8_0,q4_0",
-  models: join(ROOT, "build/models"),
-  rounds: "5",
-  "prefix-rounds": "1",
-  threads: String(availableParallelism()),
-  streams: "1,8,32",
-  prompt: "128",
-  tokens: "48",
-  conversation: "8192",
-  out: join(ROOT, `bench/results/server-${PRESET}.json`),
-});
+const { options, positionals, readCount } = readCommand(
+  USAGE,
+  {
+    types: "q8_0,q4_0",
+    models: join(ROOT, "build/models"),
+    rounds: "5",
+    "prefix-rounds": "1",
+    threads: String(availableParallelism()),
+    streams: "1,8,32",
+    prompt: "128",
+    tokens: "48",
+    conversation: "8192",
+    out: join(ROOT, `bench/results/server-${PRESET}.json`),
+  },
+  { allowPositionals: true },
+);
 const [rounds, threads, prompt, tokens, conversation] = ["rounds", "threads", "prompt", "tokens", "conversation"].map(
   (name) => readCount(name),
 );

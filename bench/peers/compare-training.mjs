@@ -43,6 +43,7 @@ const { options, readCount } = readCommand(USAGE, {
 });
 const { preset } = options;
 const counts = Object.fromEntries(COUNTS.map((name) => [name, readCount(name)]));
+const mtpHeads = readCount("mtp-heads", 0);
 const out = options.out ?? join(ROOT, `bench/results/training-${preset}.json`);
 const circumstances = begin(options);
 const check = torch([GOLDEN, "--check"]);
@@ -61,7 +62,7 @@ const report = {
   ...rest,
   machine: { ...machine, torch: rounds[0].torch.torch },
   preset,
-  settings: { ...counts, mtpHeads: readCount("mtp-heads", 0) },
+  settings: { ...counts, mtpHeads },
   /** How far PyTorch's losses and gradients are from the golden ones. */
   check,
   unit: "tokens per second",

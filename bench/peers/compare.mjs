@@ -30,17 +30,21 @@ const PROMPT = 512;
 /** Tokens in each sequence before several decode together: their prompts are no part of the figure. */
 const SHORT_PROMPT = 128;
 
-const { options, positionals, readCount } = readCommand(USAGE, {
-  types: "q8_0,q4_0,q4_k,q6_k,bf16",
-  models: join(ROOT, "build/models"),
-  rounds: "5",
-  threads: String(availableParallelism()),
-  together: "8",
-  tokens: "48",
-  "without-int8": false,
-  "without-pool": false,
-  out: join(ROOT, `bench/results/peers-${PRESET}.json`),
-});
+const { options, positionals, readCount } = readCommand(
+  USAGE,
+  {
+    types: "q8_0,q4_0,q4_k,q6_k,bf16",
+    models: join(ROOT, "build/models"),
+    rounds: "5",
+    threads: String(availableParallelism()),
+    together: "8",
+    tokens: "48",
+    "without-int8": false,
+    "without-pool": false,
+    out: join(ROOT, `bench/results/peers-${PRESET}.json`),
+  },
+  { allowPositionals: true },
+);
 const [rounds, threads, tokens] = ["rounds", "threads", "tokens"].map((name) => readCount(name));
 const together = options.together.split(",").filter(Boolean);
 

@@ -17,11 +17,11 @@ function fail(message) {
 }
 
 /** Options as they were written, with their defaults: false for a flag. `--help` prints the usage and ends the process. */
-export function readCommand(usage, defaults) {
+export function readCommand(usage, defaults, { allowPositionals = false } = {}) {
   const option = (value) =>
     value === false ? { type: "boolean", default: false } : { type: "string", default: value };
   const options = Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, option(value)]));
-  const parsed = parse({ allowPositionals: true, options: { ...options, anyway: option(false), help: option(false) } });
+  const parsed = parse({ allowPositionals, options: { ...options, anyway: option(false), help: option(false) } });
   if (parsed.values.help) {
     console.log(usage);
     process.exit();
@@ -37,8 +37,9 @@ export function readCommand(usage, defaults) {
   }
 
   function readCount(name, least = 1) {
-    const value = Number(parsed.values[name]);
-    return Number.isSafeInteger(value) && value >= least
+    const text = parsed.values[name];
+    const value = Number(text);
+    return /^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least
       ? value
       : fail(`--${name} must be a whole number of at least ${least}.\n${usage}`);
   }
