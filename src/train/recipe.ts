@@ -129,6 +129,8 @@ const recipeSchema = z
     /** Steps between measurements on held-out data, and between resume points. */
     validateEvery: count.default(200),
     saveEvery: count.default(100),
+    /** Steps between models in BF16 that are kept on the way, in `checkpoints/step-N` of the run's folder. */
+    exportEvery: count.optional(),
     stages: z.array(stageSchema).min(1),
   })
   .refine(

@@ -6,6 +6,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend } from "../backends/backend.ts";
+import type { TargetType } from "../convert/target.ts";
 import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { countParameters, type ParameterCounts } from "../model/parameters.ts";
@@ -107,13 +108,7 @@ export class Trainer {
         parameters = this.#enter(position.stage, parameters);
         position = await this.#runStage(parameters, position);
       }
-      const { tokenizer } = this.#options;
-      await exportModel(this.#device, parameters, {
-        out: join(folder, "model"),
-        type: "f32",
-        tokenizer,
-        overwrite: true,
-      });
+      await this.#export(parameters, "model", "f32");
     } finally {
       parameters[Symbol.dispose]();
     }
@@ -185,6 +180,9 @@ export class Trainer {
       appendFileSync(join(this.#options.folder, METRICS), `${JSON.stringify(metrics)}\n`);
       onStep(metrics, stage, steps);
       this.#writeTexts(parameters, metrics, step === steps);
+      if (totalSteps % (recipe.exportEvery ?? Infinity) === 0) {
+        await this.#export(parameters, join("checkpoints", `step-${totalSteps}`), "bf16");
+      }
       if (step % recipe.saveEvery === 0 || step === steps) await this.#save(parameters, position);
       // Lets signals and timers in: a step never waits.
       await new Promise((resolve) => setImmediate(resolve));
@@ -269,6 +267,11 @@ export class Trainer {
 
   async #save(parameters: TrainedParameters, position: Position): Promise<void> {
     await saveResumePoint(this.#resumeFolder, position.totalSteps, this.#device, parameters, position);
+  }
+
+  async #export(parameters: TrainedParameters, name: string, type: TargetType): Promise<void> {
+    const { folder, tokenizer } = this.#options;
+    await exportModel(this.#device, parameters, { out: join(folder, name), type, tokenizer, overwrite: true });
   }
 
   /** Steps that were taken after the resume point will be taken again. */

@@ -5,6 +5,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { parseConfig } from "../../src/model/parse-config.ts";
+import { countMtpHeads } from "../../src/model/weights.ts";
 import { DEFAULT_SAMPLING } from "../../src/ops/sample/sample.ts";
 import { createByteTokenizer } from "../../src/tokenizer/byte-tokenizer.ts";
 import { openCheckpoint } from "../../src/checkpoint/checkpoint.ts";
@@ -30,6 +32,7 @@ model:
   experts: { numExperts: 8, numExpertsPerToken: 2, intermediateSize: 32 }
 saveEvery: 4
 validateEvery: 7
+exportEvery: 10
 stages:
   - name: first
     tokens: 7680
@@ -111,6 +114,21 @@ describe.each([
     expect(resultOf(interrupted).equals(resultOf(whole))).toBe(true);
     const timeless = (metrics: Metrics) => ({ ...metrics, tokensPerSecond: 0 });
     expect(metricsOf(interrupted).map(timeless)).toEqual(metricsOf(whole).map(timeless));
+  });
+
+  test("keeps models on the way, with the heads of their stages", () => {
+    const kept = (name: string): string => join(FOLDER, name, "checkpoints");
+    expect(readdirSync(kept(whole)).toSorted()).toEqual(["step-10", "step-20"]);
+    for (const [step, numHeads] of [
+      ["step-10", 1],
+      ["step-20", 3],
+    ] as const) {
+      using checkpoint = openCheckpoint(join(kept(whole), step));
+      const { config } = parseConfig(checkpoint);
+      expect([config.vocabSize, countMtpHeads(checkpoint, config)]).toEqual([320, numHeads]);
+      const bytes = [whole, interrupted].map((name) => readFileSync(join(kept(name), step, "model.safetensors")));
+      expect(bytes[0]!.equals(bytes[1]!)).toBe(true);
+    }
   });
 
   test("learns: the loss on held-out data falls", () => {

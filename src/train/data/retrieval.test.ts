@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { belongsTo } from "./random.ts";
 import { needleKey, retrieval } from "./retrieval.ts";
-import { chatsOf, makeSamples, tasksOf } from "./testing.ts";
+import { chatsOf, exchangesOf, makeSamples, tasksOf } from "./testing.ts";
 
 const textOf = (prompt: ReturnType<typeof tasksOf>[number]["prompt"]): string => prompt[0]!.content;
 
@@ -39,14 +39,32 @@ describe("retrieval", () => {
     expect(new Set(conversations)).toEqual(new Set([0, 1, 2, 3]));
   });
 
+  test("as many questions are asked as there must be, of contexts with enough needles", () => {
+    const options = { kinds: ["multi-key"], maxTokens: 600, maxPairs: 30, minQuestions: 12, maxQuestions: 20 } as const;
+    const counts = chatsOf(makeSamples(retrieval, 60, options)).map((chat) => exchangesOf(chat).length);
+    expect(Math.min(...counts)).toBe(12);
+    expect(Math.max(...counts)).toBe(20);
+  });
+
   test("multi-value answers are all values of the key, in order", () => {
-    for (const { prompt, answer, accepts } of tasksOf(makeSamples(retrieval, 200, { kinds: ["multi-value"] }))) {
-      const text = textOf(prompt);
-      const key = /secret numbers of (.*?)[?.]$/.exec(text)![1]!;
-      const values = [...text.matchAll(new RegExp(`One of the secret numbers of ${key} is (\\d+)`, "g"))].map(
-        ([, value]) => value!,
-      );
-      expect(answer.match(/\d+/g)).toEqual(values);
+    const options = { kinds: ["multi-value"], maxQuestions: 6 } as const;
+    let numChecked = 0;
+    for (const chat of chatsOf(makeSamples(retrieval, 200, options))) {
+      const exchanges = exchangesOf(chat);
+      const text = exchanges[0]!.question;
+      for (const { question, answer } of exchanges) {
+        const key = /secret numbers of (.*?)[?.]$/.exec(question)![1]!;
+        const told = text.matchAll(new RegExp(`One of the secret numbers of ${key} is (\\d+)`, "g"));
+        expect(answer.match(/\d+/g)).toEqual([...told].map(([, value]) => value!));
+        numChecked += 1;
+      }
+    }
+    expect(numChecked).toBeGreaterThan(400);
+  });
+
+  test("of several values none may be missing, and their order is free", () => {
+    for (const { answer, accepts } of tasksOf(makeSamples(retrieval, 100, { kinds: ["multi-value"] }))) {
+      const values = answer.match(/\d+/g)!;
       expect(accepts(values.slice(1).join(", "))).toBe(false);
       expect(accepts(values.toReversed().join(" "))).toBe(true);
     }

@@ -23,7 +23,8 @@ export interface RetrievalOptions {
   readonly maxPairs: number;
   /** Links of a chain of variables, at most. */
   readonly maxHops: number;
-  /** Questions about one context, at most: each asks for another needle. */
+  /** Questions about one context, each for another needle, as far as it has them. */
+  readonly minQuestions: number;
   readonly maxQuestions: number;
   /**
    * Where the needle that the first question asks for stands, from 0 (before all else) to 1 (behind it); anywhere where
@@ -52,6 +53,7 @@ export const retrieval: Generator<RetrievalOptions> = {
     maxTokens: 1000,
     maxPairs: 16,
     maxHops: 4,
+    minQuestions: 1,
     maxQuestions: 1,
     depth: undefined,
     thinkingShare: 0.3,
@@ -71,14 +73,15 @@ export const retrieval: Generator<RetrievalOptions> = {
     const question = isFirst
       ? `${first.question}\n\n${context}\n\n${first.question}`
       : `${request}\n\n${context}\n\n${first.question}`;
-    const more = others.slice(0, random.integer(1, options.maxQuestions) - 1);
+    const more = others.slice(0, random.integer(options.minQuestions, options.maxQuestions) - 1);
     return conversation([{ ...first, question }, ...more], { thinking: random.chance(options.thinkingShare) });
   },
 };
 
 const HUNTS: Readonly<Record<RetrievalKind, (random: Random, options: RetrievalOptions) => Hunt>> = {
   single: (random) => findOne(random, 1),
-  "multi-key": (random, { maxPairs }) => findOne(random, random.integer(2, Math.max(2, maxPairs))),
+  "multi-key": (random, { maxPairs, minQuestions }) =>
+    findOne(random, random.integer(Math.max(2, Math.min(minQuestions, maxPairs)), Math.max(2, maxPairs))),
   "multi-value": findAll,
   variables: followChain,
 };
@@ -169,33 +172,43 @@ function askBriefly(question: string, isBrief: boolean): string {
   return isBrief ? `${question} Answer with the value only.` : question;
 }
 
-function findAll(random: Random): Hunt {
-  const form = FORMS[0]!;
-  const numValues = random.integer(2, 4);
-  const [first, ...others] = drawPairs(random, form, random.integer(2, 5));
-  const { key } = first!;
-  const wanted = new Set([first!.value]);
-  while (wanted.size < numValues) {
-    wanted.add(random.fresh(form.drawValue, (value) => needleKey({ key, value })));
-  }
-  const told = random.shuffle([...[...wanted].map((value) => ({ key, value })), ...others]);
-  // Answers keep the order of the text: copying in order is what a reader does.
-  const inOrder = told.filter((pair) => pair.key === key).map(({ value }) => value);
+/** Several keys, the first of them with several values. */
+function findAll(random: Random, { maxPairs }: RetrievalOptions): Hunt {
+  const { drawKey, drawValue } = FORMS[0]!;
+  const keys = distinct(random.integer(2, Math.max(2, Math.min(6, maxPairs))), () => drawKey(random));
+  const pairs = keys.flatMap((key, i) => {
+    const numValues = random.integer(i === 0 ? 2 : 1, 4);
+    const draw = (): string => random.fresh(drawValue, (value) => needleKey({ key, value }));
+    return distinct(numValues, draw).map((value) => ({ key, value }));
+  });
+  const told = random.shuffle(pairs);
+  const [first, ...others] = keys.map((key) => askForAll(random, key, told));
   return {
     needles: told.map((pair) => phrase(random, "One of the secret numbers of $key is $value.", { ...pair })),
-    exchanges: [
-      {
-        question: phrase(random, "{What are all the secret numbers of $key?|List all secret numbers of $key.}", {
-          key,
-        }),
-        answer: `${listing(inOrder)}.`,
-        reasoning: `The text gives ${numValues} numbers for ${key}: ${inOrder.join(", ")}`,
-        accepts: saysAll(
-          inOrder,
-          others.map(({ value }) => value),
-        ),
-      },
-    ],
+    exchanges: [first!, ...others],
+  };
+}
+
+function distinct(count: number, draw: () => string): string[] {
+  const drawn = new Set<string>();
+  while (drawn.size < count) drawn.add(draw());
+  return [...drawn];
+}
+
+/** The answer keeps the order of the text: copying in order is what a reader does. */
+function askForAll(random: Random, key: string, told: readonly Pair[]): Exchange {
+  const [wanted, others] = [true, false].map((isWanted) =>
+    told.filter((pair) => (pair.key === key) === isWanted).map(({ value }) => value),
+  ) as [string[], string[]];
+  const numbers = wanted.length === 1 ? "one number" : `${wanted.length} numbers`;
+  return {
+    question: phrase(random, "{What are all the secret numbers of $key?|List all secret numbers of $key.}", { key }),
+    answer: `${listing(wanted)}.`,
+    reasoning: `The text gives ${numbers} for ${key}: ${wanted.join(", ")}`,
+    accepts: saysAll(
+      wanted,
+      others.filter((value) => !wanted.includes(value)),
+    ),
   };
 }
 

@@ -123,6 +123,12 @@ describe("stories", () => {
     }
   });
 
+  test("are asked about as often as options say", () => {
+    const options = { plainShare: 0, questionTextShare: 0, requestShare: 0, minQuestions: 2, maxQuestions: 4 };
+    const counts = chatsOf(makeSamples(stories, 100, options)).map((chat) => exchangesOf(chat).length);
+    expect(new Set(counts)).toEqual(new Set([2, 3, 4]));
+  });
+
   test("are told on request about what was asked for", () => {
     const options = { plainShare: 0, questionTextShare: 0, requestShare: 1 };
     for (const chat of chatsOf(makeSamples(stories, 200, options))) {

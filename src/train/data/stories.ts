@@ -24,6 +24,9 @@ export interface StoryOptions {
   readonly questionTextShare: number;
   readonly requestShare: number;
   readonly thinkingShare: number;
+  /** Questions about one story. */
+  readonly minQuestions: number;
+  readonly maxQuestions: number;
 }
 
 export interface Story {
@@ -44,15 +47,17 @@ export const stories: Generator<StoryOptions> = {
     questionTextShare: 0.15,
     requestShare: 0.15,
     thinkingShare: 0.5,
+    minQuestions: 1,
+    maxQuestions: 3,
   },
   generate: (random, options) => {
     const form = random.unit();
     const { plainShare, questionTextShare, requestShare } = options;
     if (form < plainShare) return { kind: "text", text: withTitle(random, tellStory(random, options)) };
-    if (form < plainShare + questionTextShare) return questionText(random, tellStory(random, options));
+    if (form < plainShare + questionTextShare) return questionText(random, options);
     const thinking = random.chance(options.thinkingShare);
     if (form < plainShare + questionTextShare + requestShare) return toldOnRequest(random, thinking);
-    return questionChat(random, tellStory(random, options), thinking);
+    return questionChat(random, options, thinking);
   },
 };
 
@@ -133,7 +138,7 @@ function keyOf({ hero, episodes }: StoryPlan): string {
 const OPENINGS = [
   "{Once upon a time, there was|There once was|Long ago there lived} a {little|young|curious|clever|cheerful} $kind named $hero.",
   "$hero was a {little|young|quiet|happy|clever} $kind who lived {in a small house|near the forest|by the sea|on a hill|at the end of a long road}.",
-  "In a {small|quiet|green} village lived a $kind {called|named} $hero.",
+  "In a {small|quiet|green} village lived $aKind {called|named} $hero.",
   "This is a story about a {little|kind|brave|young} $kind. {The name of the $kind was|Everyone called $him} $hero.",
 ];
 const FRIENDS = [
@@ -181,6 +186,7 @@ function beatSlots({ hero, friend, place, elsewhere }: Cast): Record<string, str
   return {
     hero: hero.name,
     kind: hero.kind,
+    aKind: withArticle(hero.kind),
     him: hero.him,
     her: hero.her,
     friend: friend.name,
@@ -231,20 +237,27 @@ function withTitle(random: Random, { text, hero, thing, place }: Story): string 
   return `${title}\n\n${text}`;
 }
 
-function questionText(random: Random, story: Story): Sample {
-  const questions = random.shuffle(story.questions).slice(0, 3);
-  const asked = questions.map(({ question, answer }) => `Question: ${question}\nAnswer: ${answer}`);
-  return { kind: "text", text: [story.text, ...asked].join("\n\n") };
+/** A story, and some of what can be asked about it. */
+function questionedStory(random: Random, options: StoryOptions): Pick<Story, "text" | "questions"> {
+  const { text, questions } = tellStory(random, options);
+  const count = random.integer(options.minQuestions, options.maxQuestions);
+  return { text, questions: random.shuffle(questions).slice(0, count) };
 }
 
-function questionChat(random: Random, story: Story, thinking: boolean): Sample {
-  const questions = random.shuffle(story.questions).slice(0, random.integer(1, 3));
+function questionText(random: Random, options: StoryOptions): Sample {
+  const { text, questions } = questionedStory(random, options);
+  const asked = questions.map(({ question, answer }) => `Question: ${question}\nAnswer: ${answer}`);
+  return { kind: "text", text: [text, ...asked].join("\n\n") };
+}
+
+function questionChat(random: Random, options: StoryOptions, thinking: boolean): Sample {
+  const { text, questions } = questionedStory(random, options);
   const request = phrase(
     random,
     "{Read this story:|Here is a story.|Please read:|I have a question about this story.}",
   );
   const exchanges = questions.map(({ question, answer, evidence, accepts }, i): Exchange => ({
-    question: i === 0 ? `${request}\n\n${story.text}\n\n${question}` : question,
+    question: i === 0 ? `${request}\n\n${text}\n\n${question}` : question,
     answer,
     reasoning: `The story says: ${evidence}`,
     accepts,

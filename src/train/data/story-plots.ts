@@ -87,7 +87,7 @@ function baking(telling: Telling, cast: Cast): void {
   const slots = { ...slotsOf(cast), dish, first: first!, second: second! };
   const wish = telling.say("$hero wanted to make $dish.", slots);
   noteWish(telling, hero, `to make ${dish}`, wish);
-  telling.say("$She looked in the kitchen, but there was no $first and no $second.", slots);
+  telling.say("$She looked in the kitchen, but $she found no $first and no $second.", slots);
   telling.go(hero, place);
   telling.say("{A kind farmer|An old woman|A man with a gray beard} gave $him {some|a bag of} $first.", slots);
   const evidence = telling.say("$friend brought the $second.", slots);
