@@ -124,13 +124,13 @@ async function resultOf(arm: string, seed: number): Promise<RunResult> {
   return result;
 }
 
-/** Of needles two to seven windows away, by a model that is read back from its file. */
+/** Of needles two to five windows away, by a model that is read back from its file. */
 function recallLoss(recipe: Recipe, path: string): number {
   const stage = recipe.stages[0]!;
   const { tokenizerJson, tokenizerConfig } = tokenizer;
   const data = new Dataset({
     mixture: [
-      { generator: "retrieval", weight: 1, options: { minTokens: 256, maxTokens: 900, maxPairs: 8, maxQuestions: 4 } },
+      { generator: "retrieval", weight: 1, options: { minTokens: 256, maxTokens: 700, maxPairs: 8, maxQuestions: 8 } },
     ],
     tokenizer: Tokenizer.fromJson(tokenizerJson, tokenizerConfig),
     split: "heldout",
@@ -142,7 +142,7 @@ function recallLoss(recipe: Recipe, path: string): number {
   });
   using device = createCpuBackend();
   using checkpoint = openCheckpoint(path);
-  using parameters = loadParameters(device, checkpoint, 0);
+  using parameters = loadParameters(device, checkpoint, stage.mtp.heads);
   using learner = new Learner(device, parameters, {
     ...recipe.optimizer,
     mtpMode: "parallel",

@@ -35,6 +35,12 @@ describe("arithmetic", () => {
     expect(workOut(problem).split(/\s/).at(-1)).toBe(digits);
   });
 
+  test("a conversation has as many problems as options say", () => {
+    const options = { textShare: 0, minQuestions: 5, maxQuestions: 7 };
+    const counts = chatsOf(makeSamples(arithmetic, 60, options)).map((chat) => exchangesOf(chat).length);
+    expect(new Set(counts)).toEqual(new Set([5, 6, 7]));
+  });
+
   test("every working is right", () => {
     for (let i = 0; i < 3000; i++) {
       const a = (i * 7919) % 10_000;

@@ -20,6 +20,9 @@ export interface ArithmeticOptions {
   readonly textShare: number;
   readonly chainShare: number;
   readonly productShare: number;
+  /** Problems of one conversation. */
+  readonly minQuestions: number;
+  readonly maxQuestions: number;
 }
 
 export interface Problem {
@@ -32,14 +35,22 @@ const SMALL = 20;
 
 export const arithmetic: Generator<ArithmeticOptions> = {
   name: "arithmetic",
-  defaults: { maxDigits: 4, thinkingShare: 0.7, textShare: 0.1, chainShare: 0.04, productShare: 0.1 },
+  defaults: {
+    maxDigits: 4,
+    thinkingShare: 0.7,
+    textShare: 0.1,
+    chainShare: 0.04,
+    productShare: 0.1,
+    minQuestions: 1,
+    maxQuestions: 3,
+  },
   generate: (random, options) => {
     if (random.chance(options.textShare)) {
       const problems = Array.from({ length: 12 }, () => drawProblem(random, options));
       return { kind: "text", text: problems.map((problem) => `${show(problem)} = ${solve(problem)}`).join("\n") };
     }
     const thinking = random.chance(options.thinkingShare);
-    const count = random.pick([1, 1, 1, 2, 3]);
+    const count = random.integer(options.minQuestions, options.maxQuestions);
     const exchanges = Array.from({ length: count }, () => arithmeticExchange(random, options));
     return conversation(exchanges, { thinking, system: random.chance(0.3) ? systemMessage(random) : undefined });
   },
