@@ -121,10 +121,10 @@ const twoCities: SceneMaker = (random, world) => {
       if (one === undefined || two === undefined) return { why: "I need the weather of both cities.", calls };
       const [a, b] = [degrees(one), degrees(two)];
       if (!isDifference) return compareCities([first, a], [second, b]);
-      const why = `${first} has ${a} degrees and ${second} has ${b}.`;
+      const word = a < b ? "colder" : "warmer";
+      const why = `${first} has ${a} degrees and ${second} has ${b}, so ${first} is ${word}.`;
       const expression = `${Math.max(a, b)} - ${Math.min(a, b)}`;
       if (difference === undefined) return { why, calls: [call("calculator", { expression })] };
-      const word = a < b ? "colder" : "warmer";
       return {
         why: `The difference is ${difference}.`,
         content: `${first} is ${difference} degrees ${word} than ${second}.`,
