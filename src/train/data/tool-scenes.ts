@@ -122,7 +122,8 @@ const twoCities: SceneMaker = (random, world) => {
       const [a, b] = [degrees(one), degrees(two)];
       if (!isDifference) return compareCities([first, a], [second, b]);
       const word = a < b ? "colder" : "warmer";
-      const why = `${first} has ${a} degrees and ${second} has ${b}, so ${first} is ${word}.`;
+      const comparison = a === b ? "" : `, so ${first} is ${word}`;
+      const why = `${first} has ${a} degrees and ${second} has ${b}${comparison}.`;
       const expression = `${Math.max(a, b)} - ${Math.min(a, b)}`;
       if (difference === undefined) return { why, calls: [call("calculator", { expression })] };
       return {
