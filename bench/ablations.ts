@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { parse, stringify } from "yaml";
 import { createCpuBackend } from "../src/backends/cpu/native.ts";
 import { openCheckpoint } from "../src/checkpoint/checkpoint.ts";
+import { parseMetrics } from "../src/cli/commands/plot.ts";
 import { drawCurves } from "../src/cli/curves.ts";
 import { describeBuild, describeMachine } from "../src/cli/machine.ts";
 import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
@@ -20,8 +21,8 @@ import { learnTokenizer } from "../src/train/learn-tokenizer.ts";
 import { loadParameters } from "../src/train/model-files.ts";
 import { originOf } from "../src/train/origin.ts";
 import { parseRecipe, type Recipe } from "../src/train/recipe.ts";
-import { type Metrics, Trainer } from "../src/train/trainer.ts";
-import { markdownTable } from "./report.mjs";
+import { Trainer } from "../src/train/trainer.ts";
+import { markdownTable, writeResults } from "./report.mjs";
 
 interface Arm {
   readonly title: string;
@@ -100,10 +101,7 @@ async function resultOf(arm: string, seed: number): Promise<RunResult> {
   using device = createCpuBackend(values.threads === undefined ? {} : { threads: Number(values.threads) });
   const { signal } = new AbortController();
   await new Trainer(device, { recipe, origin: originOf(recipe), tokenizer, folder, signal, onStep: () => {} }).run();
-  const metrics = readFileSync(join(folder, "metrics.jsonl"), "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Metrics);
+  const metrics = parseMetrics(readFileSync(join(folder, "metrics.jsonl"), "utf8"), folder);
   const tail = metrics.slice(-Math.ceil(metrics.length / 10));
   const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
   const result: RunResult = {
@@ -117,7 +115,7 @@ async function resultOf(arm: string, seed: number): Promise<RunResult> {
       heldoutLoss === undefined ? [] : [[totalSteps, heldoutLoss] as const],
     ),
   };
-  writeFileSync(path, JSON.stringify(result));
+  writeResults(path, result);
   process.stderr.write(
     `${arm}, seed ${seed}: ${result.heldoutLoss.toFixed(4)}, needles ${result.recallLoss.toFixed(3)}\n`,
   );
@@ -175,7 +173,7 @@ function report(): void {
   ]);
   process.stdout.write(`${markdownTable(["arm", "held-out loss", "loss on needles", "MaxVio"], rows)}\n`);
   const about = { machine: describeMachine(), ...describeBuild(), date: new Date().toISOString() };
-  writeFileSync("bench/results/ablations.json", `${JSON.stringify({ ...about, results }, null, 2)}\n`);
+  writeResults("bench/results/ablations.json", { ...about, results });
   const lines = arms.map((arm) => {
     const curves = of(arm).map(({ curve }) => curve);
     const points = curves[0]!.map(

@@ -3,17 +3,19 @@
 //
 //   node --import ./scripts/ts-loader.mjs bench/emergence.ts runs/nano [--tasks 40] [--lengths 512,2048,4096,8192]
 //
-// Writes bench/results/nano-emergence.json and docs/images/nano-emergence.svg. Tasks of retrieval are shared by lengths.
+// Writes bench/results/nano-emergence.json and docs/images/nano-emergence.svg. The tasks of
+// a suite with lengths are divided among them.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { parseMetrics } from "../src/cli/commands/plot.ts";
 import { drawCurves, type Panel } from "../src/cli/curves.ts";
 import { describeBuild, describeMachine } from "../src/cli/machine.ts";
 import { evaluate } from "../src/eval/evaluate.ts";
 import { createSuites } from "../src/eval/suites.ts";
 import { load } from "../src/index.ts";
-import type { Metrics } from "../src/train/trainer.ts";
+import { writeResults } from "./report.mjs";
 
 interface Point {
   readonly step: number;
@@ -46,10 +48,7 @@ const [run, ...others] = positionals;
 if (run === undefined || others.length > 0) throw new Error("Expected the folder of one run.");
 const tasks = Number(values.tasks);
 const lengths = values.lengths.split(",").map(Number);
-const metrics = readFileSync(join(run, "metrics.jsonl"), "utf8")
-  .trimEnd()
-  .split("\n")
-  .map((line) => JSON.parse(line) as Metrics);
+const metrics = parseMetrics(readFileSync(join(run, "metrics.jsonl"), "utf8"), run);
 
 const points = existsSync(RESULT) ? (JSON.parse(readFileSync(RESULT, "utf8")) as { points: Point[] }).points : [];
 const steps = readdirSync(join(run, "checkpoints")).map((name) => Number(name.replace("step-", "")));
@@ -79,7 +78,7 @@ async function measure(step: number, path: string): Promise<Point> {
 
 function report(): void {
   const about = { machine: describeMachine(), ...describeBuild(), date: new Date().toISOString(), tasks };
-  writeFileSync(RESULT, `${JSON.stringify({ ...about, points }, null, 2)}\n`);
+  writeResults(RESULT, { ...about, points });
   const lineOf = (name: string, key: string) => ({
     name,
     points: points.map(({ tokens, right }) => [tokens / 1e6, 100 * (right[key] ?? NaN)] as const),

@@ -30,7 +30,8 @@ async function plot(cli: Cli, run: string, { out = join(run, "curves.svg") }: Pl
   cli.output.line(`Wrote ${out}: ${plural(metrics.length, "step")}.`);
 }
 
-function parseMetrics(text: string, run: string): Metrics[] {
+/** The lines of metrics.jsonl. Throws `invalid_argument` where there is none. */
+export function parseMetrics(text: string, run: string): Metrics[] {
   // A run that is still training may be writing its last line.
   const lines = text.split("\n").slice(0, -1);
   if (lines.length === 0) {
