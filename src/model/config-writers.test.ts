@@ -53,6 +53,15 @@ describe.each(CONFIGS)("%s", (_, config) => {
   });
 });
 
+test("transformers finds the rotary base of every kind of layer", () => {
+  const { global, sliding } = FLASH_CONFIG.attention;
+  const config = { ...FLASH_CONFIG, attention: { global: { ...global, ropeTheta: 50_000 }, sliding } };
+  expect(toHuggingFaceConfig(config, { type: "bf16" })["rope_parameters"]).toMatchObject({
+    full_attention: { rope_theta: 50_000 },
+    sliding_attention: { rope_theta: sliding.ropeTheta },
+  });
+});
+
 test("the rotary factor is the published one where it fits, and fits everywhere else", () => {
   const factorOf = (headDim: number, rotaryDim: number): number => {
     const shape = (kind: "global" | "sliding") => ({ ...FLASH_CONFIG.attention[kind], headDim, rotaryDim });
@@ -92,7 +101,8 @@ describe.each(GOLDEN.filter(({ isGguf }) => !isGguf))("$name", ({ path }) => {
     const file = JSON.parse(readFileSync(`${path}/config.json`, "utf8")) as Record<string, unknown>;
     const { config } = parseHuggingFaceConfig(file, "config.json");
     const type = file["quantization_config"] === undefined ? "bf16" : "fp8";
-    const written = toHuggingFaceConfig(config, { type, padTokenId: 0 });
+    // Published files say the bases at the top level only.
+    const { rope_parameters: _, ...written } = toHuggingFaceConfig(config, { type, padTokenId: 0 });
     expect(Object.keys(written).toSorted()).toEqual(Object.keys(file).toSorted());
     // The published file alone lists the layers left in bf16, and has a chunk size, of no effect, that is the window.
     const comparable = (json: object): object => ({ ...json, quantization_config: 0, attention_chunk_size: 0 });

@@ -72,6 +72,11 @@ export function toHuggingFaceConfig(config: ModelConfig, extras: HuggingFaceConf
     partial_rotary_factor: factor,
     rope_theta: global.ropeTheta,
     swa_rope_theta: sliding.ropeTheta,
+    // transformers reads bases from here alone, and takes the published ones where it is missing.
+    rope_parameters: {
+      full_attention: { rope_type: "default", rope_theta: global.ropeTheta, partial_rotary_factor: factor },
+      sliding_attention: { rope_type: "default", rope_theta: sliding.ropeTheta, partial_rotary_factor: factor },
+    },
     max_position_embeddings: config.contextLength,
     layernorm_epsilon: config.rmsNormEpsilon,
     hidden_act: "silu",
