@@ -38,16 +38,21 @@ const { options, positionals, readCount } = readCommand(
 );
 const [model = join(ROOT, "models/nano")] = positionals;
 const [numTasks, maxTokens, threads] = ["tasks", "tokens", "threads"].map((name) => readCount(name));
-const left = options.without.split(",");
+const peers = { "llama.cpp": answersOfLlama, transformers: answersOfTransformers };
+const left = options.without.split(",").filter(Boolean);
+const unknown = left.find((name) => !(name in peers));
+if (unknown !== undefined)
+  throw new Error(`--without: expected some of ${Object.keys(peers).join(", ")}, found ${unknown}.`);
 const commit = readCommit();
 const folder = mkdtempSync(join(tmpdir(), "mimo-parity-"));
 try {
   const answers = await answersOfMimo();
-  const sides = {
-    "llama.cpp": left.includes("llama.cpp") ? undefined : answersOfLlama(answers),
-    transformers: left.includes("transformers") ? undefined : answersOfTransformers(answers),
-  };
-  report(answers, sides);
+  const results = Object.entries(peers).flatMap(([peer, continuePrompts]) => {
+    if (left.includes(peer)) return [];
+    console.error(`${peer} …`);
+    return [compare(peer, answers, continuePrompts(answers))];
+  });
+  report(answers, results);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -72,7 +77,6 @@ async function answersOfMimo() {
 }
 
 function answersOfLlama(answers) {
-  console.error("llama.cpp …");
   const [file, ids] = [join(folder, "model.gguf"), join(folder, "ids.json")];
   run("bin/mimo.mjs", ["convert", model, file, "--type", "f32"]);
   return answers.map(({ prompt, tokens }) => {
@@ -83,7 +87,6 @@ function answersOfLlama(answers) {
 }
 
 function answersOfTransformers(answers) {
-  console.error("transformers …");
   const ids = join(folder, "prompts.json");
   writeFileSync(ids, JSON.stringify(answers.map(({ prompt }) => prompt)));
   const script = join(ROOT, "bench/peers/transformers-greedy.py");
@@ -92,15 +95,15 @@ function answersOfTransformers(answers) {
   return JSON.parse(execute(options.python, args, remedy)).ids;
 }
 
-function report(answers, sides) {
-  const results = Object.entries(sides).flatMap(([peer, theirs]) => {
-    if (theirs === undefined) return [];
-    const partings = answers.flatMap(({ suite, prompt, tokens }, i) => {
-      const at = tokens.findIndex((token, t) => token !== theirs[i][t]);
-      return at < 0 ? [] : [{ suite, promptTokens: prompt.length, at }];
-    });
-    return [{ peer, prompts: answers.length, same: answers.length - partings.length, partings }];
+function compare(peer, answers, theirs) {
+  const partings = answers.flatMap(({ suite, prompt, tokens }, i) => {
+    const at = tokens.findIndex((token, t) => token !== theirs[i][t]);
+    return at < 0 ? [] : [{ suite, promptTokens: prompt.length, at }];
   });
+  return { peer, prompts: answers.length, same: answers.length - partings.length, partings };
+}
+
+function report(answers, results) {
   const longest = Math.max(...answers.map(({ prompt }) => prompt.length));
   const tokens = answers.reduce((sum, answer) => sum + answer.tokens.length, 0);
   const date = new Date().toISOString().slice(0, 10);
