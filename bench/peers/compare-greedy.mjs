@@ -7,7 +7,7 @@
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { createSuites } from "../../src/eval/suites.ts";
 import { load } from "../../src/index.ts";
 import { describeMachine, markdownTable, readCommit, ROOT, writeResults } from "../report.mjs";
@@ -21,7 +21,7 @@ const USAGE = `usage: npm run bench:parity -- [MODEL] [options]
   --threads N       of each; default: the cores
   --python PATH     a Python with PyTorch and transformers; default python3
   --without LIST    leaves out llama.cpp, transformers
-  --out FILE        default bench/results/parity-nano.json`;
+  --out FILE        default bench/results/parity-NAME.json, by the folder's name`;
 
 const { options, positionals, readCount } = readCommand(
   USAGE,
@@ -32,11 +32,12 @@ const { options, positionals, readCount } = readCommand(
     threads: String(availableParallelism()),
     python: "python3",
     without: "",
-    out: join(ROOT, "bench/results/parity-nano.json"),
+    out: undefined,
   },
   { allowPositionals: true },
 );
 const [model = join(ROOT, "models/nano")] = positionals;
+const out = options.out ?? join(ROOT, `bench/results/parity-${basename(model)}.json`);
 const [numTasks, maxTokens, threads] = ["tasks", "tokens", "threads"].map((name) => readCount(name));
 const peers = { "llama.cpp": answersOfLlama, transformers: answersOfTransformers };
 const left = options.without.split(",").filter(Boolean);
@@ -45,17 +46,15 @@ if (unknown !== undefined)
   throw new Error(`--without: expected some of ${Object.keys(peers).join(", ")}, found ${unknown}.`);
 const commit = readCommit();
 const folder = mkdtempSync(join(tmpdir(), "mimo-parity-"));
-try {
-  const answers = await answersOfMimo();
-  const results = Object.entries(peers).flatMap(([peer, continuePrompts]) => {
-    if (left.includes(peer)) return [];
-    console.error(`${peer} …`);
-    return [compare(peer, answers, continuePrompts(answers))];
-  });
-  report(answers, results);
-} finally {
-  rmSync(folder, { recursive: true });
-}
+// However it ends: a program that fails ends this one, too.
+process.on("exit", () => rmSync(folder, { recursive: true }));
+const answers = await answersOfMimo();
+const results = Object.entries(peers).flatMap(([peer, continuePrompts]) => {
+  if (left.includes(peer)) return [];
+  console.error(`${peer} …`);
+  return [compare(peer, continuePrompts())];
+});
+report();
 
 /** Prompts with what follows them, by suite. */
 async function answersOfMimo() {
@@ -76,7 +75,7 @@ async function answersOfMimo() {
   return answers;
 }
 
-function answersOfLlama(answers) {
+function answersOfLlama() {
   const [file, ids] = [join(folder, "model.gguf"), join(folder, "ids.json")];
   run("bin/mimo.mjs", ["convert", model, file, "--type", "f32"]);
   return answers.map(({ prompt, tokens }) => {
@@ -86,7 +85,7 @@ function answersOfLlama(answers) {
   });
 }
 
-function answersOfTransformers(answers) {
+function answersOfTransformers() {
   const ids = join(folder, "prompts.json");
   writeFileSync(ids, JSON.stringify(answers.map(({ prompt }) => prompt)));
   const script = join(ROOT, "bench/peers/transformers-greedy.py");
@@ -95,7 +94,7 @@ function answersOfTransformers(answers) {
   return JSON.parse(execute(options.python, args, remedy)).ids;
 }
 
-function compare(peer, answers, theirs) {
+function compare(peer, theirs) {
   const partings = answers.flatMap(({ suite, prompt, tokens }, i) => {
     const at = tokens.findIndex((token, t) => token !== theirs[i][t]);
     return at < 0 ? [] : [{ suite, promptTokens: prompt.length, at }];
@@ -103,11 +102,11 @@ function compare(peer, answers, theirs) {
   return { peer, prompts: answers.length, same: answers.length - partings.length, partings };
 }
 
-function report(answers, results) {
+function report() {
   const longest = Math.max(...answers.map(({ prompt }) => prompt.length));
   const tokens = answers.reduce((sum, answer) => sum + answer.tokens.length, 0);
   const date = new Date().toISOString().slice(0, 10);
-  writeResults(options.out, {
+  writeResults(out, {
     date,
     commit,
     machine: describeMachine(),
@@ -127,5 +126,5 @@ function report(answers, results) {
       ]),
     ),
   );
-  console.error(`\nWrote ${relative(process.cwd(), options.out)}.`);
+  console.error(`\nWrote ${relative(process.cwd(), out)}.`);
 }
