@@ -11,13 +11,13 @@ import { parseArgs } from "node:util";
 import { parse, stringify } from "yaml";
 import { createCpuBackend } from "../src/backends/cpu/native.ts";
 import { openCheckpoint } from "../src/checkpoint/checkpoint.ts";
-import { parseMetrics } from "../src/cli/commands/plot.ts";
 import { drawCurves } from "../src/cli/curves.ts";
 import { describeBuild, describeMachine } from "../src/cli/machine.ts";
 import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { Dataset } from "../src/train/dataset.ts";
 import { Learner } from "../src/train/learner.ts";
 import { learnTokenizer } from "../src/train/learn-tokenizer.ts";
+import { readMetrics } from "../src/train/metrics-log.ts";
 import { loadParameters } from "../src/train/model-files.ts";
 import { originOf } from "../src/train/origin.ts";
 import { parseRecipe, type Recipe } from "../src/train/recipe.ts";
@@ -101,7 +101,7 @@ async function resultOf(arm: string, seed: number): Promise<RunResult> {
   using device = createCpuBackend(values.threads === undefined ? {} : { threads: Number(values.threads) });
   const { signal } = new AbortController();
   await new Trainer(device, { recipe, origin: originOf(recipe), tokenizer, folder, signal, onStep: () => {} }).run();
-  const metrics = parseMetrics(readFileSync(join(folder, "metrics.jsonl"), "utf8"), folder);
+  const metrics = readMetrics(folder);
   const tail = metrics.slice(-Math.ceil(metrics.length / 10));
   const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
   const result: RunResult = {

@@ -9,12 +9,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parseMetrics } from "../src/cli/commands/plot.ts";
 import { drawCurves, type Panel } from "../src/cli/curves.ts";
 import { describeBuild, describeMachine } from "../src/cli/machine.ts";
 import { evaluate } from "../src/eval/evaluate.ts";
 import { createSuites } from "../src/eval/suites.ts";
 import { load } from "../src/index.ts";
+import { readMetrics } from "../src/train/metrics-log.ts";
 import { writeResults } from "./report.mjs";
 
 interface Point {
@@ -48,7 +48,7 @@ const [run, ...others] = positionals;
 if (run === undefined || others.length > 0) throw new Error("Expected the folder of one run.");
 const tasks = Number(values.tasks);
 const lengths = values.lengths.split(",").map(Number);
-const metrics = parseMetrics(readFileSync(join(run, "metrics.jsonl"), "utf8"), run);
+const metrics = readMetrics(run);
 
 const points = existsSync(RESULT) ? (JSON.parse(readFileSync(RESULT, "utf8")) as { points: Point[] }).points : [];
 const steps = readdirSync(join(run, "checkpoints")).map((name) => Number(name.replace("step-", "")));

@@ -3,7 +3,7 @@
 
 import { type Recipe, type Stage, stageSteps } from "../train/recipe.ts";
 import type { WrittenText } from "../train/sample-log.ts";
-import type { Metrics } from "../train/trainer.ts";
+import type { Metrics } from "../train/metrics-log.ts";
 import { formatDuration, significant } from "./format.ts";
 import { type Output, visibleControls } from "./output.ts";
 

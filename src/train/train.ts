@@ -13,6 +13,7 @@ import type { TokenizerFiles } from "../tokenizer/gguf-tokenizer.ts";
 import { abortedError, MimoError } from "../util/errors.ts";
 import type { RowSources } from "./data/mixture.ts";
 import { learnTokenizer } from "./learn-tokenizer.ts";
+import type { Metrics } from "./metrics-log.ts";
 import { fileFault } from "./own/faults.ts";
 import { OwnData, type OwnDataOptions } from "./own/own-data.ts";
 import { originOf } from "./origin.ts";
@@ -27,7 +28,7 @@ import {
 } from "./recipe.ts";
 import type { Stage } from "./recipe.ts";
 import type { WrittenText } from "./sample-log.ts";
-import { type Metrics, type Rehearsal, Trainer } from "./trainer.ts";
+import { type Rehearsal, Trainer } from "./trainer.ts";
 
 export type { FurtherData, Metrics, Recipe, RecipeInput, Stage, WrittenText };
 

@@ -3,7 +3,7 @@
 // A run that was interrupted goes on where its last resume point stands, and gives the bits of one that never was: what
 // a step does follows from the recipe, the parameters and the position in the data. Refuses to know terminals.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend } from "../backends/backend.ts";
 import type { TargetType } from "../convert/target.ts";
@@ -15,6 +15,7 @@ import type { RowSources } from "./data/mixture.ts";
 import { Dataset } from "./dataset.ts";
 import { generateGreedily } from "./generate.ts";
 import { Learner, type StepResult, type StepSettings } from "./learner.ts";
+import { appendMetrics, forgetMetricsAfter, type Metrics } from "./metrics-log.ts";
 import { exportModel } from "./model-files.ts";
 import type { Origin } from "./origin.ts";
 import { TrainedParameters } from "./parameters.ts";
@@ -31,18 +32,6 @@ export interface Position {
   readonly totalSteps: number;
   /** Next sample of the stage's mixture, as `Dataset` counts them. */
   readonly sample: number;
-}
-
-/** One line of metrics.jsonl. */
-export interface Metrics extends StepResult {
-  readonly stage: string;
-  readonly step: number;
-  readonly totalSteps: number;
-  readonly learningRate: number;
-  readonly tokens: number;
-  readonly tokensPerSecond: number;
-  /** Mean cross-entropy on held-out data, where it was measured. */
-  readonly heldoutLoss?: number;
 }
 
 /** What a stage takes, measured. */
@@ -72,7 +61,6 @@ export interface TrainerOptions {
 }
 
 const REHEARSED_STEPS = 2;
-const METRICS = "metrics.jsonl";
 /** Batches of a measurement on held-out data. */
 const HELDOUT_BATCHES = 4;
 /** Tokens of an average document, the shortest kind considered. */
@@ -96,7 +84,7 @@ export class Trainer {
     mkdirSync(folder, { recursive: true });
     const found = this.#readPosition();
     let position: Position = found ?? { stage: 0, step: 0, totalSteps: 0, sample: 0 };
-    this.#forgetMetricsAfter(position.totalSteps);
+    forgetMetricsAfter(folder, position.totalSteps);
     forgetTextsAfter(folder, position.totalSteps);
     let parameters = this.#parametersOf(position.stage);
     try {
@@ -177,7 +165,7 @@ export class Trainer {
         tokensPerSecond: tokens / seconds,
         ...(isMeasured ? { heldoutLoss: this.#heldoutLoss(learner, stage, start.stage) } : {}),
       };
-      appendFileSync(join(this.#options.folder, METRICS), `${JSON.stringify(metrics)}\n`);
+      appendMetrics(this.#options.folder, metrics);
       onStep(metrics, stage, steps);
       this.#writeTexts(parameters, metrics, step === steps);
       if (totalSteps % (recipe.exportEvery ?? Infinity) === 0) {
@@ -272,17 +260,6 @@ export class Trainer {
   async #export(parameters: TrainedParameters, name: string, type: TargetType): Promise<void> {
     const { folder, tokenizer } = this.#options;
     await exportModel(this.#device, parameters, { out: join(folder, name), type, tokenizer, overwrite: true });
-  }
-
-  /** Steps that were taken after the resume point will be taken again. */
-  #forgetMetricsAfter(totalSteps: number): void {
-    const path = join(this.#options.folder, METRICS);
-    if (!existsSync(path)) return;
-    // One character for each byte, whatever a stage is called.
-    const text = readFileSync(path, "latin1");
-    const kept = text.split("\n").slice(0, totalSteps).join("\n").length;
-    // The newline behind the last line that is kept, where there is one.
-    truncateSync(path, kept === 0 ? 0 : Math.min(kept + 1, text.length));
   }
 }
 

@@ -12,10 +12,11 @@ import { createByteTokenizer } from "../../src/tokenizer/byte-tokenizer.ts";
 import { openCheckpoint } from "../../src/checkpoint/checkpoint.ts";
 import { packBatch, targetsAt } from "../../src/train/batch.ts";
 import { Learner } from "../../src/train/learner.ts";
+import type { Metrics } from "../../src/train/metrics-log.ts";
 import { loadParameters } from "../../src/train/model-files.ts";
 import { originOf } from "../../src/train/origin.ts";
 import { parseRecipe, type Recipe } from "../../src/train/recipe.ts";
-import { type Metrics, Trainer } from "../../src/train/trainer.ts";
+import { Trainer } from "../../src/train/trainer.ts";
 import { mix } from "../../src/util/random.ts";
 import { createBackend, openEngine } from "../support.ts";
 

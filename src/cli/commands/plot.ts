@@ -3,11 +3,9 @@
 import { writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Command } from "commander";
-import type { Metrics } from "../../train/trainer.ts";
-import { MimoError } from "../../util/errors.ts";
+import { type Metrics, readMetrics } from "../../train/metrics-log.ts";
 import type { Cli } from "../cli.ts";
 import { drawCurves, type Line, type Panel } from "../curves.ts";
-import { readTextFile } from "../files.ts";
 import { plural } from "../format.ts";
 import { examples } from "../options.ts";
 
@@ -24,23 +22,10 @@ export function plotCommand(cli: Cli): Command {
     .addHelpText("after", examples(["mimo plot runs/nano", "Writes runs/nano/curves.svg."]));
 }
 
-async function plot(cli: Cli, run: string, { out = join(run, "curves.svg") }: PlotFlags): Promise<void> {
-  const metrics = parseMetrics(await readTextFile(join(run, "metrics.jsonl"), cli), run);
+function plot(cli: Cli, run: string, { out = join(run, "curves.svg") }: PlotFlags): void {
+  const metrics = readMetrics(run);
   writeFileSync(out, drawCurves(basename(resolve(run)), panelsOf(metrics), "step"));
   cli.output.line(`Wrote ${out}: ${plural(metrics.length, "step")}.`);
-}
-
-/** The lines of metrics.jsonl. Throws `invalid_argument` where there is none. */
-export function parseMetrics(text: string, run: string): Metrics[] {
-  // A run that is still training may be writing its last line.
-  const lines = text.split("\n").slice(0, -1);
-  if (lines.length === 0) {
-    throw new MimoError("invalid_argument", `${run}: expected metrics of at least one step, found none.`, {
-      param: "run",
-      remedy: "Wait for the run's first step.",
-    });
-  }
-  return lines.map((line) => JSON.parse(line) as Metrics);
 }
 
 function panelsOf(metrics: readonly Metrics[]): Panel[] {
