@@ -1,7 +1,7 @@
 // Ablations of the architecture and the recipe: every arm changes one thing of recipes/ablations/base.yaml and is trained
 // with several seeds. A run that is there already is not repeated, so an interrupted series goes on.
 //
-//   node --import ./scripts/ts-loader.mjs bench/ablations.ts [--seeds 3] [--arms base,global] [--out runs/ablations]
+//   node --import ./scripts/ts-loader.mjs bench/ablations.ts [--seeds 3] [--arms global,fp8] [--out runs/ablations]
 //
 // Writes bench/results/ablations.json, docs/images/ablations.svg, and the table of docs/ablations.md to the terminal.
 
@@ -64,7 +64,8 @@ const { values } = parseArgs({
   },
 });
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-const arms = values.arms.split(",");
+// What all others are compared with is always there.
+const arms = [...new Set(["base", ...values.arms.split(",")])];
 const tokenizerPath = join(values.out, "tokenizer.json");
 mkdirSync(values.out, { recursive: true });
 if (!existsSync(tokenizerPath)) {
@@ -89,6 +90,10 @@ function recipeOf(arm: string, seed: number): Recipe {
   return parseRecipe(stringify(recipe), `${BASE}, ${arm}`);
 }
 
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0) / numbers.length;
+}
+
 function fail(message: string): never {
   throw new Error(message);
 }
@@ -103,7 +108,6 @@ async function resultOf(arm: string, seed: number): Promise<RunResult> {
   await new Trainer(device, { recipe, origin: originOf(recipe), tokenizer, folder, signal, onStep: () => {} }).run();
   const metrics = readMetrics(folder);
   const tail = metrics.slice(-Math.ceil(metrics.length / 10));
-  const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
   const result: RunResult = {
     arm,
     seed,
@@ -151,36 +155,37 @@ function recallLoss(recipe: Recipe, path: string): number {
 
 function report(): void {
   const of = (arm: string): RunResult[] => results.filter((result) => result.arm === arm);
-  const spread = (numbers: readonly number[], digits: number): string => {
-    const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
-    const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
-    return `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
+  // Seeds draw other data to be measured on, too: what an arm changes is the difference from the base of its own seed.
+  const columns = (arm: string, measure: (one: RunResult) => number): string[] => {
+    const base = of("base");
+    const differences = of(arm).map((one, i) => measure(one) - measure(base[i]!));
+    const signed = differences.map((difference) => `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(3)}`);
+    return [mean(of(arm).map(measure)).toFixed(3), arm === "base" ? "" : signed.join(", ")];
   };
   const rows = arms.map((arm) => [
     ARMS[arm]!.title,
-    spread(
-      of(arm).map(({ heldoutLoss }) => heldoutLoss),
-      4,
-    ),
-    spread(
-      of(arm).map((one) => one.recallLoss),
-      3,
-    ),
-    spread(
-      of(arm).map(({ maxViolation }) => maxViolation),
-      2,
-    ),
+    ...columns(arm, ({ heldoutLoss }) => heldoutLoss),
+    ...columns(arm, (one) => one.recallLoss),
+    mean(of(arm).map(({ maxViolation }) => maxViolation)).toFixed(2),
   ]);
-  process.stdout.write(`${markdownTable(["arm", "held-out loss", "loss on needles", "MaxVio"], rows)}\n`);
+  const titles = ["arm", "held-out loss", "minus base, by seed", "loss on needles", "minus base, by seed", "MaxVio"];
+  process.stdout.write(`${markdownTable(titles, rows)}\n`);
   const about = { machine: describeMachine(), ...describeBuild(), date: new Date().toISOString() };
   writeResults("bench/results/ablations.json", { ...about, results });
-  const lines = arms.map((arm) => {
-    const curves = of(arm).map(({ curve }) => curve);
-    const points = curves[0]!.map(
-      ([step], i) => [step, curves.reduce((sum, curve) => sum + curve[i]![1], 0) / curves.length] as const,
-    );
-    return { name: ARMS[arm]!.title, points };
-  });
-  const panels = [{ title: "held-out loss, nats per token, mean over seeds", lines }];
+  // Mean over seeds, at each measurement on held-out data.
+  const curve = (arm: string): (readonly [step: number, loss: number])[] =>
+    of(arm)[0]!.curve.map(([step], i) => [step, mean(of(arm).map((one) => one.curve[i]![1]))]);
+  const base = curve("base");
+  const others = arms.filter((arm) => arm !== "base");
+  const panels = [
+    { title: "held-out loss of the base, nats per token, mean over seeds", lines: [{ name: "base", points: base }] },
+    {
+      title: "what the others differ by",
+      lines: others.map((arm) => ({
+        name: ARMS[arm]!.title,
+        points: curve(arm).map(([step, loss], i) => [step, loss - base[i]![1]] as const),
+      })),
+    },
+  ];
   writeFileSync("docs/images/ablations.svg", drawCurves("ablations", panels, "step"));
 }

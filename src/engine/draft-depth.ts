@@ -81,9 +81,10 @@ export class DraftDepth {
   #account(depth: number, tokens: number, ms: number): void {
     const plainMs = this.#stepMs(0);
     if (plainMs === Infinity) return;
-    // What took far longer than usual was not the drafts' fault. Before a depth is known, its rows count like steps.
-    const usualMs = this.#stepMs(depth) === Infinity ? (1 + depth) * plainMs : this.#stepMs(depth);
-    const fairMs = Math.min(ms, 3 * usualMs);
+    // Medians on both sides: a machine that is interrupted now and then would make drafts look worse than steps. Before a
+    // depth is known, its rows count like steps, and what took far longer was not the drafts' fault.
+    const usualMs = this.#stepMs(depth);
+    const fairMs = usualMs === Infinity ? Math.min(ms, 3 * (1 + depth) * plainMs) : usualMs;
     this.#totalMs += fairMs;
     if (depth > 0) this.#lostMs = Math.max(0, this.#lostMs + fairMs - tokens * plainMs);
   }

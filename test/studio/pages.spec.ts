@@ -129,7 +129,7 @@ test("the log goes on by itself, stands still, and is filtered", async ({ chat: 
 
 test("runs: live, one over the other, with what they write", async ({ chat: { page }, stateFolder }) => {
   await page.goto("/#/training");
-  await expect(page.getByText("mimo train recipes/pico.yaml")).toBeVisible();
+  await expect(page.getByText("mimo train recipes/pico/recipe.yaml")).toBeVisible();
   const first = makeRun(stateFolder, "first");
   writeSteps(first, 1, 20);
   writeSample(first, 10, "mimo mimo");

@@ -45,7 +45,7 @@ function NoRuns() {
   return (
     <div className="board-empty">
       <p>{text("training.none")}</p>
-      <code>mimo train recipes/pico.yaml</code>
+      <code>mimo train recipes/pico/recipe.yaml</code>
     </div>
   );
 }
