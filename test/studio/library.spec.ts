@@ -115,9 +115,11 @@ test("what is exported is what comes back, and a stranger's file is refused or h
 
 test("settings: recommended values, a preset of one's own, a system prompt that is sent", async ({ chat, page }) => {
   const panel = await chat.openSettings();
-  await expect(panel.getByRole("slider", { name: "Temperature" })).toHaveValue("0.8");
+  // The checkpoint's own, then the report's.
+  await expect(panel.getByRole("slider", { name: "Temperature" })).toHaveValue("0.6");
   await expect(panel.getByRole("slider", { name: "Top-p" })).toHaveValue("0.95");
   await panel.getByLabel("Preset", { exact: true }).selectOption({ label: "Recommended" });
+  await expect(panel.getByRole("slider", { name: "Temperature" })).toHaveValue("0.8");
   await expect(panel.getByLabel("System prompt")).toHaveValue(/^You are MiMo, an AI assistant developed by Xiaomi\./);
   await panel.getByLabel("System prompt").fill("Answer like a pirate.");
   await panel.getByLabel("Temperature").fill("0.5");
