@@ -17,7 +17,7 @@ import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { Dataset } from "../src/train/dataset.ts";
 import { Learner } from "../src/train/learner.ts";
 import { learnTokenizer } from "../src/train/learn-tokenizer.ts";
-import { readMetrics } from "../src/train/metrics-log.ts";
+import { METRICS_FILE, parseMetrics } from "../src/train/metrics-log.ts";
 import { loadParameters } from "../src/train/model-files.ts";
 import { originOf } from "../src/train/origin.ts";
 import { parseRecipe, type Recipe } from "../src/train/recipe.ts";
@@ -106,7 +106,7 @@ async function resultOf(arm: string, seed: number): Promise<RunResult> {
   using device = createCpuBackend(values.threads === undefined ? {} : { threads: Number(values.threads) });
   const { signal } = new AbortController();
   await new Trainer(device, { recipe, origin: originOf(recipe), tokenizer, folder, signal, onStep: () => {} }).run();
-  const metrics = readMetrics(folder);
+  const metrics = parseMetrics(readFileSync(join(folder, METRICS_FILE), "utf8"), folder);
   const tail = metrics.slice(-Math.ceil(metrics.length / 10));
   const result: RunResult = {
     arm,

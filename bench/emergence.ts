@@ -14,7 +14,7 @@ import { describeBuild, describeMachine } from "../src/cli/machine.ts";
 import { evaluate } from "../src/eval/evaluate.ts";
 import { createSuites } from "../src/eval/suites.ts";
 import { load } from "../src/index.ts";
-import { readMetrics } from "../src/train/metrics-log.ts";
+import { METRICS_FILE, parseMetrics } from "../src/train/metrics-log.ts";
 import { writeResults } from "./report.mjs";
 
 interface Point {
@@ -48,7 +48,7 @@ const [run, ...others] = positionals;
 if (run === undefined || others.length > 0) throw new Error("Expected the folder of one run.");
 const tasks = Number(values.tasks);
 const lengths = values.lengths.split(",").map(Number);
-const metrics = readMetrics(run);
+const metrics = parseMetrics(readFileSync(join(run, METRICS_FILE), "utf8"), run);
 
 const points = existsSync(RESULT) ? (JSON.parse(readFileSync(RESULT, "utf8")) as { points: Point[] }).points : [];
 const steps = readdirSync(join(run, "checkpoints")).map((name) => Number(name.replace("step-", "")));

@@ -1,9 +1,9 @@
 // What a run shows while it trains: one line that redraws itself on a terminal, a line now and then everywhere else, and
 // the texts that the model writes.
 
+import type { Metrics } from "../train/metrics-log.ts";
 import { type Recipe, type Stage, stageSteps } from "../train/recipe.ts";
 import type { WrittenText } from "../train/sample-log.ts";
-import type { Metrics } from "../train/metrics-log.ts";
 import { formatDuration, significant } from "./format.ts";
 import { type Output, visibleControls } from "./output.ts";
 

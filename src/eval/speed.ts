@@ -49,7 +49,6 @@ export async function compareSpeed(
   suites: readonly Suite[],
   { depths, seed, temperature, maxTokens = MAX_TOKENS, signal, onProgress }: SpeedOptions,
 ): Promise<Speed> {
-  const newSums = () => depths.map(() => ({ decoded: 0, steps: 0, ms: 0 }));
   const chosen = suites.flatMap((suite) => firstTasks(suite, seed));
   let turn = 0;
   const askAll = async ({ evalTask, taskSeed }: TimedTask): Promise<Generation[]> => {
@@ -65,38 +64,60 @@ export async function compareSpeed(
     }
     return generations;
   };
-  let sums = newSums();
-  let [numTasks, numEqual, numTokens, passes] = [0, 0, 0, 1];
-  for (let pass = 0; pass < passes; pass++) {
+  const passOver = async (pass: number, passes: number): Promise<Pass> => {
+    const sums = depths.map(() => ({ decoded: 0, steps: 0, ms: 0 }));
+    let [numTasks, numEqual, numTokens] = [0, 0, 0];
     for (const [i, timed] of chosen.entries()) {
       onProgress?.(pass * chosen.length + i, passes * chosen.length);
-      // The first task of all pays for what is cold.
-      if (numTasks === 0) await orTooLong(askAll(timed));
       const generations = await orTooLong(askAll(timed));
       if (generations === undefined) continue;
-      for (const [j, { usage }] of generations.entries()) {
+      // The first task of all pays for what is cold.
+      const isCold = pass === 0 && numTasks === 0;
+      for (const [j, { usage }] of (isCold ? await askAll(timed) : generations).entries()) {
         const decoded = Math.max(0, usage.completionTokens - 1);
         const sum = sums[j]!;
         sum.decoded += decoded;
         sum.steps += decoded / usage.speculation.acceptLength;
         sum.ms += usage.decodeMs;
       }
-      if (pass > 0) continue;
       numTasks++;
       numTokens += generations[0]?.tokens.length ?? 0;
       numEqual += Number(new Set(generations.map(({ tokens }) => tokens.join())).size === 1);
     }
-    const ms = Math.min(...sums.map((sum) => sum.ms));
-    if (pass > 0 || ms === 0 || ms >= STEADY_MS) continue;
-    passes = 1 + Math.min(MOST_PASSES, Math.ceil(STEADY_MS / ms));
-    sums = newSums();
-  }
-  const rows = sums.map(({ decoded, steps, ms }, j) => ({
-    depth: depths[j]!,
-    tokensPerSecond: ms === 0 ? 0 : (1000 * decoded) / ms,
-    tokensPerStep: steps === 0 ? 1 : decoded / steps,
-  }));
+    return { sums, numTasks, numEqual, numTokens };
+  };
+  const first = await passOver(0, 1);
+  const ms = Math.min(...first.sums.map((sum) => sum.ms));
+  const numFurther = ms === 0 || ms >= STEADY_MS ? 0 : Math.min(MOST_PASSES, Math.ceil(STEADY_MS / ms));
+  const further: Pass[] = [];
+  while (further.length < numFurther) further.push(await passOver(1 + further.length, 1 + numFurther));
+  const counted = numFurther === 0 ? [first] : further;
+  const rows = depths.map((depth, j) => {
+    const total = (key: keyof Sum): number => counted.reduce((sum, { sums }) => sum + sums[j]![key], 0);
+    const [decoded, steps, decodeMs] = [total("decoded"), total("steps"), total("ms")];
+    return {
+      depth,
+      tokensPerSecond: decodeMs === 0 ? 0 : (1000 * decoded) / decodeMs,
+      tokensPerStep: steps === 0 ? 1 : decoded / steps,
+    };
+  });
+  const { numTasks, numEqual, numTokens } = first;
   return { rows, numTasks, numTokens, numEqual };
+}
+
+/** Of one setting. */
+interface Sum {
+  decoded: number;
+  steps: number;
+  ms: number;
+}
+
+/** All tasks once. */
+interface Pass {
+  readonly sums: readonly Sum[];
+  readonly numTasks: number;
+  readonly numEqual: number;
+  readonly numTokens: number;
 }
 
 interface TimedTask {

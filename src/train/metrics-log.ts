@@ -17,15 +17,15 @@ export interface Metrics extends StepResult {
   readonly heldoutLoss?: number;
 }
 
-const FILE = "metrics.jsonl";
+export const METRICS_FILE = "metrics.jsonl";
 
 export function appendMetrics(folder: string, metrics: Metrics): void {
-  appendFileSync(join(folder, FILE), `${JSON.stringify(metrics)}\n`);
+  appendFileSync(join(folder, METRICS_FILE), `${JSON.stringify(metrics)}\n`);
 }
 
 /** Keeps the lines of the first `totalSteps` steps. */
 export function forgetMetricsAfter(folder: string, totalSteps: number): void {
-  const path = join(folder, FILE);
+  const path = join(folder, METRICS_FILE);
   if (!existsSync(path)) return;
   // One character for each byte, whatever a stage is called.
   const text = readFileSync(path, "latin1");
@@ -34,16 +34,12 @@ export function forgetMetricsAfter(folder: string, totalSteps: number): void {
   truncateSync(path, kept === 0 ? 0 : Math.min(kept + 1, text.length));
 }
 
-/** Of all steps so far. Throws `not_found` where the folder has no metrics, `invalid_argument` where none is there yet. */
-export function readMetrics(folder: string): Metrics[] {
-  const path = join(folder, FILE);
-  if (!existsSync(path)) {
-    throw new MimoError("not_found", `${path}: no such file.`, { remedy: "Give the folder of a training run." });
-  }
+/** The lines of a run's file. Throws `invalid_argument` where there is none. */
+export function parseMetrics(text: string, run: string): Metrics[] {
   // A run that is still training may be writing its last line.
-  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  const lines = text.split("\n").slice(0, -1);
   if (lines.length === 0) {
-    throw new MimoError("invalid_argument", `${folder}: expected metrics of at least one step, found none.`, {
+    throw new MimoError("invalid_argument", `${run}: expected metrics of at least one step, found none.`, {
       param: "run",
       remedy: "Wait for the run's first step.",
     });

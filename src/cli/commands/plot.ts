@@ -3,9 +3,10 @@
 import { writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Command } from "commander";
-import { type Metrics, readMetrics } from "../../train/metrics-log.ts";
+import { type Metrics, METRICS_FILE, parseMetrics } from "../../train/metrics-log.ts";
 import type { Cli } from "../cli.ts";
 import { drawCurves, type Line, type Panel } from "../curves.ts";
+import { readTextFile } from "../files.ts";
 import { plural } from "../format.ts";
 import { examples } from "../options.ts";
 
@@ -22,8 +23,8 @@ export function plotCommand(cli: Cli): Command {
     .addHelpText("after", examples(["mimo plot runs/nano", "Writes runs/nano/curves.svg."]));
 }
 
-function plot(cli: Cli, run: string, { out = join(run, "curves.svg") }: PlotFlags): void {
-  const metrics = readMetrics(run);
+async function plot(cli: Cli, run: string, { out = join(run, "curves.svg") }: PlotFlags): Promise<void> {
+  const metrics = parseMetrics(await readTextFile(join(run, METRICS_FILE), cli), run);
   writeFileSync(out, drawCurves(basename(resolve(run)), panelsOf(metrics), "step"));
   cli.output.line(`Wrote ${out}: ${plural(metrics.length, "step")}.`);
 }
