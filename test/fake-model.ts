@@ -114,7 +114,7 @@ export function createFakeRunner(options: HybridCacheOptions, contextLength: num
       passes.push(outputs.length);
       return undefined;
     },
-    sample: (_hidden: unknown, _head: unknown, requests: readonly { readonly row: number }[]): Sample[] =>
+    sample: (_hidden: unknown, requests: readonly { readonly row: number }[]): Sample[] =>
       requests.map(({ row }) => ({ token: tokenOf(outputs[row]!) })),
     [Symbol.dispose]: () => cache[Symbol.dispose](),
   };

@@ -7,7 +7,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type MatrixLayout, matrixLayout, projectionLayouts } from "../model/attention-layout.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Parameter } from "../model/parameters.ts";
-import { TensorLookup } from "../model/tensor-lookup.ts";
+import { refuseUnused, TensorLookup } from "../model/tensor-lookup.ts";
 import { dialectOf } from "../model/weights.ts";
 import { type DType, rowBytes } from "../tensor/dtype.ts";
 import { defined } from "../util/assert.ts";
@@ -27,7 +27,7 @@ export function checkpointSupply(
       Array.from({ length: parameter.count }, (_, index) => layoutOf(lookup, config, parameter, index)),
     ]),
   );
-  lookup.refuseUnused();
+  refuseUnused([lookup]);
   const layoutAt = (parameter: Parameter, index: number): MatrixLayout =>
     defined(layouts.get(parameter)?.[index], "a parameter's layout");
   return {

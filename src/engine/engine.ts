@@ -129,7 +129,7 @@ export class Engine implements Disposable {
     for (const { sequence } of planned) this.#noteStart(sequence, start);
 
     const hidden = this.runner.forward(planned);
-    const samples = this.runner.sample(hidden, "trunk", sampleRequests(planned, this.runner.numTokens));
+    const samples = this.runner.sample(hidden, sampleRequests(planned, this.runner.numTokens));
     const outputs = reportRoutes(this.runner, planned, this.#verifyAll(planned, samples));
     this.#speculate(planned, hidden, this.#now() - start);
     this.#reuse.keepReached(planned);

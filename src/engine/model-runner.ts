@@ -6,7 +6,8 @@ import type { CacheGeometry } from "../cache/geometry.ts";
 import { HybridCache, type HybridCacheOptions } from "../cache/hybrid-cache.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { Model } from "../model/model.ts";
+import type { MtpBatch } from "../model/batch.ts";
+import { type HiddenSource, Model } from "../model/model.ts";
 import type { BindOptions } from "../model/weight-binder.ts";
 import type { Activations } from "../ops/linear/quantise-activations.ts";
 import { LOGPROB_ROWS, logprobRows, readLogprobs } from "../ops/sample/logprob-rows.ts";
@@ -23,7 +24,7 @@ export interface ModelRunnerOptions extends HybridCacheOptions, BindOptions {
 }
 
 export interface SampleRequest extends RowSampling {
-  /** Row of the hidden state to sample from. */
+  /** Row of the pass to sample from. */
   readonly row: number;
   /** Alternatives to report; undefined reports no log-probabilities at all. */
   readonly topLogprobs?: number | undefined;
@@ -35,7 +36,7 @@ export interface Sample {
 }
 
 /** Rows whose logits are computed at once: enough for a step of several drafting sequences, small beside weights. */
-const MAX_LOGIT_ROWS = 64;
+export const MAX_LOGIT_ROWS = 64;
 
 export class ModelRunner implements Disposable {
   readonly model: Model;
@@ -91,15 +92,25 @@ export class ModelRunner implements Disposable {
     return result;
   }
 
-  /** Samples from the logits of rows of a hidden state; the logits stay where they are. */
-  sample(hidden: Tensor, head: "trunk" | number, requests: readonly SampleRequest[]): Sample[] {
+  /** Samples from the logits of rows of the trunk's hidden states; the logits stay where they are. */
+  sample(hidden: Tensor, requests: readonly SampleRequest[]): Sample[] {
     const result: Sample[] = [];
     for (let start = 0; start < requests.length; start += MAX_LOGIT_ROWS) {
       const part = requests.slice(start, start + MAX_LOGIT_ROWS);
-      const rows = Int32Array.from(part, ({ row }) => row);
-      result.push(...this.#sampleFrom(this.model.logits(hidden, rows, head), part));
+      result.push(...this.#sampleFrom(this.model.logits(hidden, rowsOf(part), "trunk"), part));
     }
     return result;
+  }
+
+  /** One pass of an MTP head over at most MAX_LOGIT_ROWS sequences, and a sample from each row that is asked for. */
+  draft(
+    head: number,
+    batch: MtpBatch,
+    hidden: HiddenSource,
+    requests: readonly SampleRequest[],
+  ): { readonly out: Tensor; readonly samples: Sample[] } {
+    const { out, logits } = this.model.draft(head, batch, hidden, this.cache, rowsOf(requests));
+    return { out, samples: this.#sampleFrom(logits, requests) };
   }
 
   [Symbol.dispose](): void {
@@ -152,6 +163,10 @@ export class ModelRunner implements Disposable {
     this.#samples = undefined;
     return (this.#samples = this.backend.alloc(Math.max(4096, 2 * byteLength)));
   }
+}
+
+function rowsOf(requests: readonly SampleRequest[]): Int32Array {
+  return Int32Array.from(requests, ({ row }) => row);
 }
 
 export function cacheGeometry(config: ModelConfig, numMtpHeads: number): CacheGeometry {

@@ -15,7 +15,7 @@ import type { MtpBatch } from "../model/batch.ts";
 import type { HiddenSource } from "../model/model.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defined } from "../util/assert.ts";
-import type { ModelRunner } from "./model-runner.ts";
+import { MAX_LOGIT_ROWS, type ModelRunner, type SampleRequest } from "./model-runner.ts";
 import type { PlannedRows } from "./scheduler.ts";
 import type { PositionRange, Sequence } from "./sequence.ts";
 
@@ -62,18 +62,26 @@ export class Speculator {
 
   /** Drafts up to `depth` tokens for each sequence; every one has exactly one pending token. */
   draft(sequences: readonly Sequence[], depth: number): void {
+    for (let start = 0; start < sequences.length; start += MAX_LOGIT_ROWS) {
+      this.#draftTogether(sequences.slice(start, start + MAX_LOGIT_ROWS), Math.min(depth, this.maxDepth));
+    }
+  }
+
+  #draftTogether(sequences: readonly Sequence[], numHeads: number): void {
     for (const sequence of sequences) sequence.drafts = [];
-    const numHeads = Math.min(depth, this.maxDepth);
-    let previous: { readonly out: Tensor; readonly spans: readonly HeadSpan[] } | undefined;
-    for (let head = 0; head < numHeads && sequences.length > 0; head++) {
+    let previous: Tensor | undefined;
+    for (let head = 0; head < numHeads; head++) {
       const spans = sequences.map((sequence) => this.#draftSpan(sequence, head, numHeads));
       const source =
         this.#mode === "chained" && previous !== undefined
-          ? { tensor: previous.out, rows: Int32Array.from({ length: countRows(spans) }, (_, i) => i) }
+          ? { tensor: previous, rows: Int32Array.from({ length: countRows(spans) }, (_, i) => i) }
           : this.#savedHidden(spans);
-      const out = this.#forward(head, spans, source);
-      this.#sample(head, spans, out);
-      previous = { out, spans };
+      const batch = this.#batch(head, spans);
+      const { out, samples } = this.#runner.draft(head, batch, source, this.#requests(spans));
+      sequences.forEach((sequence, i) => {
+        sequence.drafts = [...sequence.drafts, samples[i]!.token];
+      });
+      previous = out;
     }
     // Drafts are sampled under the constraint, but heads do not know where it ends.
     for (const sequence of sequences) sequence.drafts = sequence.allowedDrafts(sequence.drafts);
@@ -87,22 +95,13 @@ export class Speculator {
     return { sequence, from, to };
   }
 
-  #forward(head: number, spans: readonly HeadSpan[], source: HiddenSource): Tensor {
-    const { cache, model } = this.#runner;
-    return model.mtpForward(head, this.#batch(head, spans), source, cache);
-  }
-
-  /** Samples the draft of each sequence from the head's last row, with the noise the trunk will use. */
-  #sample(head: number, spans: readonly HeadSpan[], out: Tensor): void {
+  /** The draft of each sequence comes from the head's last row, with the noise the trunk will use. */
+  #requests(spans: readonly HeadSpan[]): SampleRequest[] {
     let row = -1;
-    const requests = spans.map(({ sequence, from, to }) => ({
+    return spans.map(({ sequence, from, to }) => ({
       ...sequence.samplingAfter(sequence.drafts, this.#runner.numTokens),
       row: (row += to - from),
     }));
-    this.#runner.sample(out, head, requests).forEach(({ token }, i) => {
-      const { sequence } = defined(spans[i], "a drafted span");
-      sequence.drafts = [...sequence.drafts, token];
-    });
   }
 
   /** Keys of the part of a prompt's chunk that is still in the window when the prompt ends. */

@@ -6,7 +6,6 @@
 import type { Backend, Kernel, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { ATTENTION } from "../ops/attention/attention.ts";
-import type { KvBatch } from "../ops/attention/kv-batch.ts";
 import { COPY_ROWS, copyRows } from "../ops/copy-rows/copy-rows.ts";
 import { EMBEDDING, embedding } from "../ops/embedding/embedding.ts";
 import { EXPERTS } from "../ops/experts/experts.ts";
@@ -24,7 +23,7 @@ import { type BlockContext, runBlock, writeKeysAndValues } from "./block.ts";
 import { type AttentionKind, expertLayers, type ModelConfig } from "./config.ts";
 import { parseConfig } from "./parse-config.ts";
 import type { BindOptions } from "./weight-binder.ts";
-import { bindWeights, checkMtpHeads, type ModelWeights } from "./weights.ts";
+import { bindWeights, checkMtpHeads, type ModelWeights, type MtpWeights } from "./weights.ts";
 import { MAX_GUESS_ROWS, Workspace, type WorkspaceLimits } from "./workspace.ts";
 
 const KERNELS: readonly Kernel[] = [
@@ -56,10 +55,18 @@ export interface HiddenSource {
   readonly rows: Int32Array;
 }
 
+/** What a head made of a pass. */
+export interface Drafts {
+  /** [T, D], before the head's final norm. */
+  readonly out: Tensor;
+  /** [R, V] */
+  readonly logits: Tensor;
+}
+
 /** What a pass is put together from, besides its name and its number of rows. */
 interface PassInputs {
-  readonly caches: ModelCaches;
-  /** The hidden states that an MTP head reads. */
+  readonly caches?: ModelCaches;
+  /** The hidden states that an MTP head or the LM head reads. */
   readonly hidden?: Tensor;
 }
 
@@ -92,7 +99,9 @@ export class Model implements Disposable {
     this.warnings = warnings;
     this.#expertLayers = expertLayers(config);
     this.#activations = options.activations;
-    this.#weights = bindWeights(backend, checkpoint, config, options);
+    // Where activations are to stay as they are, so are the weights that meet them.
+    const eightBitDrafts = options.activations !== "f32";
+    this.#weights = bindWeights(backend, checkpoint, config, { ...options, eightBitDrafts });
     this.numMtpHeads = this.#weights.mtp.length;
     try {
       checkMtpHeads(checkpoint, numMtpHeads, this.numMtpHeads);
@@ -110,18 +119,18 @@ export class Model implements Disposable {
   /** Hidden states [T, D] of the trunk, before the final norm. Writes the batch's keys and values into `caches`. */
   forward(batch: Batch, caches: ModelCaches): Tensor {
     const T = batch.tokens.length;
-    const { backend, config } = this;
-    assert(T > 0 && T <= this.#workspace.limits.maxRows, `a pass of ${T} rows`);
-    const x = this.#workspace.tensor("hidden", "f32", [T, config.hiddenSize]);
-    const ids = this.#workspace.integers("tokens", batch.tokens);
-    const contexts: Record<AttentionKind, BlockContext> = {
-      global: this.#context("global", batch.paged, null),
-      sliding: this.#context("sliding", batch.ring, caches),
-    };
+    const workspace = this.#workspace;
+    assert(T > 0 && T <= workspace.limits.maxRows, `a pass of ${T} rows`);
+    const x = workspace.tensor("hidden", "f32", [T, this.config.hiddenSize]);
+    workspace.put("tokens", batch.tokens);
+    workspace.putKvBatch("global", batch.paged);
+    workspace.putKvBatch("sliding", batch.ring);
     this.#enqueue("trunk", T, { caches }, () => {
-      this.#fillRopeTable("global", T);
-      this.#fillRopeTable("sliding", T);
-      embedding(backend, { ids, weight: this.#weights.embedding, out: x });
+      const contexts: Record<AttentionKind, BlockContext> = {
+        global: this.#context("global", T, null),
+        sliding: this.#context("sliding", T, caches),
+      };
+      embedding(this.backend, { ids: workspace.integers("tokens"), weight: this.#weights.embedding, out: x });
       this.#weights.layers.forEach((weights, layer) => {
         const cache = defined(caches.layers[layer], `cache of layer ${layer}`);
         const next = this.#weights.layers[layer + 1] ?? null;
@@ -151,54 +160,55 @@ export class Model implements Disposable {
 
   /** Output [T, D] of MTP head `head` before its final norm. Writes the head's keys and values into `caches`. */
   mtpForward(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): Tensor {
-    const T = batch.tokens.length;
-    const input = this.#mtpInput(head, batch, hidden);
-    const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
-    const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
-    const context = this.#context("sliding", batch.ring, caches);
-    const x = this.#workspace.tensor("mtpOut", "f32", [T, this.config.hiddenSize]);
-    this.#enqueue(`head ${head}`, T, { caches, hidden: hidden.tensor }, () => {
-      input(x);
-      this.#fillRopeTable("sliding", T);
-      runBlock(context, { x, weights: weights.block, cache, expertIds: null, next: null });
+    const x = this.#putMtp(batch, hidden);
+    this.#enqueue(`head ${head}`, batch.tokens.length, { caches, hidden: hidden.tensor }, () => {
+      this.#runMtp(head, this.#mtp(head), hidden.tensor, caches, x);
     });
     return x;
   }
 
-  /** Only the keys and values of head `head`, for rows that are drafted from later but not themselves. */
+  /** The same with the weights for drafting, and what the head drafts behind `rows` of it. */
+  draft(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches, rows: Int32Array): Drafts {
+    const { lmHead, mtp } = this.#weights.drafting;
+    const weights = defined(mtp[head], `MTP head ${head}`);
+    const out = this.#putMtp(batch, hidden);
+    const logits = this.#putLogitRows("draftRows", rows, lmHead);
+    this.#enqueue(`draft ${head} ${rows.length}`, batch.tokens.length, { caches, hidden: hidden.tensor }, () => {
+      this.#runMtp(head, weights, hidden.tensor, caches, out);
+      this.#project(out, "draftRows", weights.finalNorm, lmHead, logits);
+    });
+    return { out, logits };
+  }
+
+  /** For drafting, only the keys and values of head `head`: of rows that are drafted from later but not themselves. */
   mtpAbsorb(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): void {
-    const x = this.#workspace.tensor("mtpOut", "f32", [batch.tokens.length, this.config.hiddenSize]);
-    this.#mtpInput(head, batch, hidden)(x);
-    const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
+    const x = this.#putMtp(batch, hidden);
+    const weights = defined(this.#weights.drafting.mtp[head], `MTP head ${head}`);
+    this.#runMtpInput(weights, hidden.tensor, x);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
-    const context = this.#context("sliding", batch.ring, null);
-    this.#fillRopeTable("sliding", batch.tokens.length);
+    const context = this.#context("sliding", batch.tokens.length, null);
     writeKeysAndValues(context, { x, weights: weights.block, cache, expertIds: null, next: null });
   }
 
   /** Logits [R, V] of the given rows of `hidden`, through the trunk's final norm or an MTP head's. */
   logits(hidden: Tensor, rows: Int32Array, head: "trunk" | number): Tensor {
-    const { backend, config } = this;
-    const R = rows.length;
-    assert(R > 0 && R <= this.#workspace.limits.maxLogitRows, `logits of ${R} rows`);
-    const norm =
-      head === "trunk" ? this.#weights.finalNorm : defined(this.#weights.mtp[head], `MTP head ${head}`).finalNorm;
-    const selected = this.#workspace.tensor("selected", "f32", [R, config.hiddenSize]);
-    this.#gather({ tensor: hidden, rows }, selected)();
-    rmsNorm(backend, { x: selected, weight: norm, out: selected, epsilon: config.rmsNormEpsilon });
-    const out = this.#workspace.tensor("logits", "f32", [R, config.vocabSize]);
-    linear(backend, { x: selected, weight: this.#weights.lmHead, out, activations: this.#activations });
-    return out;
+    const { finalNorm, lmHead } = this.#weights;
+    const norm = head === "trunk" ? finalNorm : this.#mtp(head).finalNorm;
+    const logits = this.#putLogitRows("logitRows", rows, lmHead);
+    this.#enqueue(`logits ${head}`, rows.length, { hidden }, () => {
+      this.#project(hidden, "logitRows", norm, lmHead, logits);
+    });
+    return logits;
   }
 
   /** Keeps rows of a hidden state elsewhere: target[targetRows[r]] = hidden[r]; negative rows are dropped. */
   saveHidden(hidden: Tensor, target: Tensor, targetRows: Int32Array): void {
-    const sourceRows = this.#workspace.iota(targetRows.length);
+    this.#workspace.put("saveTarget", targetRows);
     copyRows(this.backend, {
       source: hidden,
-      sourceRows,
+      sourceRows: this.#workspace.iota(targetRows.length),
       target,
-      targetRows: this.#workspace.integers("saveTarget", targetRows),
+      targetRows: this.#workspace.integers("saveTarget"),
     });
   }
 
@@ -207,68 +217,80 @@ export class Model implements Disposable {
     this.#weights[Symbol.dispose]();
   }
 
-  /** Uploads the rows of a head's pass; then eh_proj(concat(enorm(embedding(token)), hnorm(hidden))) to x [T, D]. */
-  #mtpInput(head: number, batch: MtpBatch, hidden: HiddenSource): (x: Tensor) => void {
-    const { backend, config } = this;
-    const T = batch.tokens.length;
-    const D = config.hiddenSize;
-    assert(T > 0 && T <= this.#workspace.limits.maxMtpRows, `an MTP pass of ${T} rows`);
-    const weights = defined(this.#weights.mtp[head], `MTP head ${head}`);
-    const both = this.#workspace.tensor("mtpInput", "f32", [T, 2 * D]);
-    const half = this.#workspace.tensor("mtpHidden", "f32", [T, D]);
-    const ids = this.#workspace.integers("mtpTokens", batch.tokens);
-    const gather = this.#gather(hidden, half);
-    return (x) => {
-      // The hidden rows first: they may lie in x, which this pass overwrites.
-      gather();
-      rmsNorm(backend, {
-        x: half,
-        weight: weights.hiddenNorm,
-        out: both,
-        epsilon: config.rmsNormEpsilon,
-        outColumn: D,
-      });
-      embedding(backend, { ids, weight: this.#weights.embedding, out: half });
-      rmsNorm(backend, { x: half, weight: weights.embeddingNorm, out: both, epsilon: config.rmsNormEpsilon });
-      linear(backend, { x: both, weight: weights.projection, out: x, activations: this.#activations });
-    };
+  #mtp(head: number): MtpWeights {
+    return defined(this.#weights.mtp[head], `MTP head ${head}`);
   }
 
-  #context(kind: AttentionKind, kvBatch: KvBatch, staged: ModelCaches | null): BlockContext {
-    const T = kvBatch.slots.length;
-    this.#workspace.integers(
-      `${kind}.positions`,
-      kvBatch.rows.filter((_, i) => i % 2 === 1),
-    );
+  /** Uploads what a head's pass reads; the place of its output [T, D]. */
+  #putMtp(batch: MtpBatch, hidden: HiddenSource): Tensor {
+    const T = batch.tokens.length;
+    assert(T > 0 && T <= this.#workspace.limits.maxMtpRows, `an MTP pass of ${T} rows`);
+    this.#workspace.put("mtpTokens", batch.tokens);
+    this.#workspace.put("mtpSource", hidden.rows);
+    this.#workspace.putKvBatch("sliding", batch.ring);
+    return this.#workspace.tensor("mtpOut", "f32", [T, this.config.hiddenSize]);
+  }
+
+  #runMtp(head: number, weights: MtpWeights, hidden: Tensor, caches: ModelCaches, x: Tensor): void {
+    this.#runMtpInput(weights, hidden, x);
+    const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
+    const context = this.#context("sliding", x.shape[0]!, caches);
+    runBlock(context, { x, weights: weights.block, cache, expertIds: null, next: null });
+  }
+
+  /** eh_proj(concat(enorm(embedding(token)), hnorm(hidden))) to x [T, D]. */
+  #runMtpInput(weights: MtpWeights, hidden: Tensor, x: Tensor): void {
+    const backend = this.backend;
+    const { hiddenSize: D, rmsNormEpsilon: epsilon } = this.config;
+    const [T] = x.shape as [number];
+    const both = this.#workspace.tensor("mtpInput", "f32", [T, 2 * D]);
+    const half = this.#workspace.tensor("mtpHidden", "f32", [T, D]);
+    // The hidden rows first: they may lie in x, which this pass overwrites.
+    this.#gather(hidden, "mtpSource", half);
+    rmsNorm(backend, { x: half, weight: weights.hiddenNorm, out: both, epsilon, outColumn: D });
+    const ids = this.#workspace.integers("mtpTokens");
+    embedding(backend, { ids, weight: this.#weights.embedding, out: half });
+    rmsNorm(backend, { x: half, weight: weights.embeddingNorm, out: both, epsilon });
+    linear(backend, { x: both, weight: weights.projection, out: x, activations: this.#activations });
+  }
+
+  /** Uploads which rows of a hidden state are wanted; the place of their logits. */
+  #putLogitRows(name: string, rows: Int32Array, weight: Weight): Tensor {
+    assert(rows.length > 0 && rows.length <= this.#workspace.limits.maxLogitRows, `logits of ${rows.length} rows`);
+    this.#workspace.put(name, rows);
+    return this.#workspace.tensor("logits", "f32", [rows.length, weight.outFeatures]);
+  }
+
+  #project(hidden: Tensor, rows: string, norm: Tensor, weight: Weight, logits: Tensor): void {
+    const { hiddenSize, rmsNormEpsilon: epsilon } = this.config;
+    const x = this.#workspace.tensor("selected", "f32", [logits.shape[0]!, hiddenSize]);
+    this.#gather(hidden, rows, x);
+    rmsNorm(this.backend, { x, weight: norm, out: x, epsilon });
+    linear(this.backend, { x, weight, out: logits, activations: this.#activations });
+  }
+
+  /** How blocks of a kind find their keys; fills the kind's rotation table, which all of them share. */
+  #context(kind: AttentionKind, T: number, staged: ModelCaches | null): BlockContext {
+    const { positions, ...kv } = this.#workspace.kvBatch(kind);
+    const { rotaryDim, ropeTheta: theta } = this.config.attention[kind];
+    const table = this.#workspace.tensor(kind === "global" ? "ropeGlobal" : "ropeSliding", "f32", [T, rotaryDim]);
+    ropeTable(this.backend, { positions, theta, out: table });
     return {
       backend: this.backend,
       config: this.config,
       workspace: this.#workspace,
       activations: this.#activations,
-      kv: this.#workspace.kvBatch(kind, kvBatch),
-      ropeTable: this.#ropeTable(kind, T),
+      kv,
+      ropeTable: table,
       stage: staged === null ? null : { cache: staged.stage, slots: this.#workspace.iota(T) },
       guessesExperts: T <= MAX_GUESS_ROWS && this.backend.fetchStats() !== undefined,
     };
   }
 
-  #ropeTable(kind: AttentionKind, T: number): Tensor {
-    const name = kind === "global" ? "ropeGlobal" : "ropeSliding";
-    return this.#workspace.tensor(name, "f32", [T, this.config.attention[kind].rotaryDim]);
-  }
-
-  /** For the positions of the context that was made last. */
-  #fillRopeTable(kind: AttentionKind, T: number): void {
-    const positions = this.#workspace.tensor(`${kind}.positions`, "i32", [T]);
-    const { ropeTheta: theta } = this.config.attention[kind];
-    ropeTable(this.backend, { positions, theta, out: this.#ropeTable(kind, T) });
-  }
-
-  /** Uploads which rows; then copies them. */
-  #gather(source: HiddenSource, target: Tensor): () => void {
-    const targetRows = this.#workspace.iota(source.rows.length);
-    const sourceRows = this.#workspace.integers("gatherSource", source.rows);
-    return () => copyRows(this.backend, { source: source.tensor, sourceRows, target, targetRows });
+  /** Copies the rows that were put last under a name. */
+  #gather(source: Tensor, name: string, target: Tensor): void {
+    const sourceRows = this.#workspace.integers(name);
+    copyRows(this.backend, { source, sourceRows, target, targetRows: this.#workspace.iota(target.shape[0]!) });
   }
 
   /** Layer after layer, so that those of a pass are brought to the host at once. */

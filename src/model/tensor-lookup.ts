@@ -63,14 +63,8 @@ export class TensorLookup {
     return values;
   }
 
-  /** Refuses tensors that nothing asked for and that the dialect does not know as of no use. */
-  refuseUnused(): void {
-    const unused = [...this.checkpoint.tensors.keys()].filter(
-      (name) => !this.#used.has(name) && !this.dialect.ignored.test(name),
-    );
-    if (unused.length === 0) return;
-    const more = unused.length > 3 ? ` and ${unused.length - 3} more` : "";
-    this.fail(`the architecture has no place for tensor ${unused.slice(0, 3).join(", ")}${more}`);
+  wasTaken(name: string): boolean {
+    return this.#used.has(name);
   }
 
   fail(message: string): never {
@@ -78,4 +72,16 @@ export class TensorLookup {
       remedy: "The file does not hold the model its configuration describes. Fetch or convert it again.",
     });
   }
+}
+
+/** Refuses tensors that none of a checkpoint's lookups took and that the dialect does not know as of no use. */
+export function refuseUnused(lookups: readonly TensorLookup[]): void {
+  const [lookup] = lookups;
+  if (lookup === undefined) return;
+  const unused = [...lookup.checkpoint.tensors.keys()].filter(
+    (name) => !lookup.dialect.ignored.test(name) && !lookups.some((one) => one.wasTaken(name)),
+  );
+  if (unused.length === 0) return;
+  const more = unused.length > 3 ? ` and ${unused.length - 3} more` : "";
+  lookup.fail(`the architecture has no place for tensor ${unused.slice(0, 3).join(", ")}${more}`);
 }

@@ -5,8 +5,8 @@
 import type { Backend, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/tensor-info.ts";
-import { decodeBlocks } from "../tensor/codec/codec.ts";
-import { rowBytes } from "../tensor/dtype.ts";
+import { decodeBlocks, encodeBlocks } from "../tensor/codec/codec.ts";
+import { type DType, rowBytes } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
 import type { Packing } from "./packing.ts";
@@ -24,7 +24,13 @@ export interface BindOptions {
   /** Which weights are copied to be read faster; see packing.ts. */
   readonly packing: Packing;
   readonly onPacked?: ((weight: Weight) => void) | undefined;
+  /** Whether matrices of wider floats become q8_0, where their rows are whole blocks. Default: they stay what they are. */
+  readonly eightBit?: boolean | undefined;
 }
+
+const WIDE_DTYPES: readonly DType[] = ["f32", "f16", "bf16"];
+/** Values that are encoded at a time. */
+const CHUNK_VALUES = 1 << 22;
 
 export class WeightBinder extends TensorLookup implements Disposable {
   readonly backend: Backend;
@@ -120,22 +126,45 @@ export class WeightBinder extends TensorLookup implements Disposable {
     grids?: readonly ScaleGrid[],
     packed = this.#options.packing === "all" || (this.#options.packing === "dense" && matrices.length === 1),
   ): Weight {
-    const { dtype, shape } = defined(matrices[0], "at least one matrix");
+    const { dtype: stored, shape } = defined(matrices[0], "at least one matrix");
     const [outFeatures, inFeatures] = shape as [number, number];
-    if (rowBytes(dtype, inFeatures) === undefined) this.fail(`${inFeatures} columns are no whole blocks of ${dtype}`);
+    if (rowBytes(stored, inFeatures) === undefined) this.fail(`${inFeatures} columns are no whole blocks of ${stored}`);
+    const isEncoded =
+      this.#options.eightBit === true && WIDE_DTYPES.includes(stored) && rowBytes("q8_0", inFeatures) !== undefined;
+    const used = isEncoded ? matrices.map((matrix) => this.#inEightBits(matrix)) : matrices;
     const weight = this.backend.prepareWeight({
-      dtype,
+      dtype: isEncoded ? "q8_0" : stored,
       outFeatures,
       inFeatures,
-      matrices,
+      matrices: used,
       packed,
       ...(grids === undefined
         ? {}
         : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
     this.weights.push(weight);
+    // The weight keeps what it needs of it.
+    if (isEncoded) for (const { memory } of used) this.backend.free(memory);
     if (packed) this.#options.onPacked?.(weight);
     return weight;
+  }
+
+  /** A copy as q8_0, in memory of its own. */
+  #inEightBits({ memory, dtype, shape, byteOffset }: Tensor): Tensor {
+    const [rows, columns] = shape as [number, number];
+    const [from, to] = [defined(rowBytes(dtype, columns), "a row"), defined(rowBytes("q8_0", columns), "a row")];
+    const target = view(this.backend.alloc(rows * to), "q8_0", shape);
+    const step = Math.max(1, Math.floor(CHUNK_VALUES / columns));
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row);
+      const [stored, encoded] = [new Uint8Array(count * from), new Uint8Array(count * to)];
+      const values = new Float32Array(count * columns);
+      this.backend.download(view(memory, dtype, [count, columns], byteOffset + row * from), stored);
+      decodeBlocks(dtype, stored, values);
+      encodeBlocks("q8_0", values, encoded);
+      this.backend.upload(view(target.memory, "q8_0", [count, columns], row * to), encoded);
+    }
+    return target;
   }
 
   /** Memory of this binder's own, released with it. */

@@ -11,6 +11,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
 import { bindAttention } from "./attention-weights.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
+import { refuseUnused } from "./tensor-lookup.ts";
 import { type BindOptions, WeightBinder } from "./weight-binder.ts";
 import {
   type AttentionNames,
@@ -64,12 +65,19 @@ export interface MtpWeights {
   readonly finalNorm: Tensor;
 }
 
+/**
+ * What drafts are computed with: float matrices in blocks of q8_0, half of what a draft reads, the LM head first of all.
+ * The trunk verifies drafts, so that no output depends on it.
+ */
+export type DraftingWeights = Pick<ModelWeights, "lmHead" | "mtp">;
+
 export interface ModelWeights extends Disposable {
   readonly embedding: Weight;
   readonly layers: readonly BlockWeights[];
   readonly finalNorm: Tensor;
   readonly lmHead: Weight;
   readonly mtp: readonly MtpWeights[];
+  readonly drafting: DraftingWeights;
   /** Every weight above, once. */
   readonly all: readonly Weight[];
 }
@@ -99,18 +107,23 @@ export interface ParameterSource {
 }
 
 /** What a model computes with. */
-export type Parameters = Omit<ModelWeights, "all" | typeof Symbol.dispose>;
+export type Parameters = Omit<ModelWeights, "drafting" | "all" | typeof Symbol.dispose>;
 
 export function bindParameters(source: ParameterSource, config: ModelConfig, numMtpHeads: number): Parameters {
   const { dialect } = source;
-  const { vocabSize, hiddenSize, tieWordEmbeddings } = config;
+  const { vocabSize, hiddenSize } = config;
   return {
     embedding: source.table(dialect.embedding, vocabSize, hiddenSize),
-    lmHead: source.matrix(tieWordEmbeddings ? dialect.embedding : dialect.lmHead, vocabSize, hiddenSize),
+    lmHead: bindLmHead(source, config),
     finalNorm: source.vector(dialect.finalNorm, hiddenSize),
     layers: config.layers.map((plan, i) => bindBlock(source, config, dialect.layer(i), plan)),
-    mtp: Array.from({ length: numMtpHeads }, (_, k) => bindMtp(source, config, k)),
+    mtp: bindHeads(source, config, numMtpHeads),
   };
+}
+
+export interface WeightOptions extends BindOptions {
+  /** Whether drafts may be computed with eight bits of matrices that have more. */
+  readonly eightBitDrafts: boolean;
 }
 
 /** Throws `checkpoint_invalid` or `checkpoint_unsupported`, and then holds nothing. */
@@ -118,30 +131,60 @@ export function bindWeights(
   backend: Backend,
   checkpoint: Checkpoint,
   config: ModelConfig,
-  options: BindOptions,
+  options: WeightOptions,
 ): ModelWeights {
-  const dialect = dialectOf(checkpoint);
-  const binder = new WeightBinder(backend, checkpoint, dialect, options);
+  const binders: WeightBinder[] = [];
+  const dispose = (): void => binders.forEach((binder) => binder[Symbol.dispose]());
+  const bind = <Bound>(bindOptions: BindOptions, from: (source: ParameterSource) => Bound): Bound => {
+    const binder = new WeightBinder(backend, checkpoint, dialectOf(checkpoint), bindOptions);
+    binders.push(binder);
+    return from(sourceOf(binder, config));
+  };
   try {
-    const source: ParameterSource = {
-      dialect,
-      has: (name) => binder.has(name),
-      vector: (name, size) => binder.vector(name, size),
-      matrix: (name, rows, columns) => binder.matrix(name, rows, columns),
-      table: (name, rows, columns) => binder.table(name, rows, columns),
-      experts: (names, count, rows, columns) =>
-        dialect.stackedExperts
-          ? binder.stack(names(0), count, rows, columns)
-          : binder.matrices(names, count, rows, columns),
-      attention: (names, kind) => bindAttention(binder, names, config, kind),
-    };
-    const parameters = bindParameters(source, config, countMtpHeads(checkpoint, config));
-    binder.refuseUnused();
-    return { ...parameters, all: binder.weights, [Symbol.dispose]: () => binder[Symbol.dispose]() };
+    const numMtpHeads = countMtpHeads(checkpoint, config);
+    const copiesDrafts = options.eightBitDrafts && options.packing !== "none" && numMtpHeads > 0;
+    const trunk = bind(options, (source) => bindParameters(source, config, copiesDrafts ? 0 : numMtpHeads));
+    let parameters = { ...trunk, drafting: trunk as DraftingWeights };
+    if (copiesDrafts) {
+      // As they are, heads are only evaluated: they stay in the file.
+      const mtp = bind({ packing: "none" }, (source) => bindHeads(source, config, numMtpHeads));
+      const drafting = bind({ ...options, eightBit: true }, (source) => ({
+        lmHead: bindLmHead(source, config),
+        mtp: bindHeads(source, config, numMtpHeads),
+      }));
+      parameters = { ...trunk, mtp, drafting };
+    }
+    refuseUnused(binders);
+    return { ...parameters, all: binders.flatMap(({ weights }) => weights), [Symbol.dispose]: dispose };
   } catch (error) {
-    binder[Symbol.dispose]();
+    dispose();
     throw error;
   }
+}
+
+function sourceOf(binder: WeightBinder, config: ModelConfig): ParameterSource {
+  const { dialect } = binder;
+  return {
+    dialect,
+    has: (name) => binder.has(name),
+    vector: (name, size) => binder.vector(name, size),
+    matrix: (name, rows, columns) => binder.matrix(name, rows, columns),
+    table: (name, rows, columns) => binder.table(name, rows, columns),
+    experts: (names, count, rows, columns) =>
+      dialect.stackedExperts
+        ? binder.stack(names(0), count, rows, columns)
+        : binder.matrices(names, count, rows, columns),
+    attention: (names, kind) => bindAttention(binder, names, config, kind),
+  };
+}
+
+function bindLmHead({ dialect, matrix }: ParameterSource, config: ModelConfig): Weight {
+  const { vocabSize, hiddenSize, tieWordEmbeddings } = config;
+  return matrix(tieWordEmbeddings ? dialect.embedding : dialect.lmHead, vocabSize, hiddenSize);
+}
+
+function bindHeads(source: ParameterSource, config: ModelConfig, numMtpHeads: number): MtpWeights[] {
+  return Array.from({ length: numMtpHeads }, (_, head) => bindMtp(source, config, head));
 }
 
 function bindMtp(source: ParameterSource, config: ModelConfig, head: number): MtpWeights {

@@ -36,11 +36,25 @@ export interface ActivationMemory {
   tensor(name: string, dtype: DType, shape: readonly number[]): Tensor;
 }
 
+/** Each kind of attention has a batch of its own. */
+const KV_NAMES = { global: kvNames("global"), sliding: kvNames("sliding") };
+
+function kvNames(kind: AttentionKind): Readonly<Record<keyof DeviceKvBatch | "positions", string>> {
+  const of = (what: string): string => `${kind}.${what}`;
+  return {
+    rows: of("rows"),
+    positions: of("positions"),
+    segments: of("segments"),
+    tables: of("tables"),
+    slots: of("slots"),
+  };
+}
+
 export class Workspace implements ActivationMemory, Disposable {
   readonly limits: WorkspaceLimits;
   readonly #backend: Backend;
   readonly #memories = new Map<string, Memory>();
-  /** What `integers` uploaded last. */
+  /** What `put` uploaded last. */
   readonly #integers = new Map<string, Int32Array>();
   /** Changes whenever a buffer moves: what was recorded before then reads memory that was released. */
   generation = 0;
@@ -74,7 +88,7 @@ export class Workspace implements ActivationMemory, Disposable {
     this.#reserve("ropeSliding", "f32", [rows, shapes.sliding.rotaryDim]);
     this.#reserve("selected", "f32", [limits.maxLogitRows, D]);
     this.#reserve("logits", "f32", [limits.maxLogitRows, config.vocabSize]);
-    this.integers(
+    this.put(
       "iota",
       Int32Array.from({ length: Math.max(rows, limits.maxLogitRows) }, (_, i) => i),
     );
@@ -94,7 +108,7 @@ export class Workspace implements ActivationMemory, Disposable {
    * Uploads int32 data under a name; its memory grows as needed and is reused. What is there already is not uploaded
    * again: an upload waits for all that was submitted before it.
    */
-  integers(name: string, values: Int32Array, shape: readonly number[] = [values.length]): Tensor {
+  put(name: string, values: Int32Array): void {
     let memory = this.#memories.get(name);
     if (memory === undefined || memory.byteLength < values.byteLength) {
       if (memory !== undefined) this.#backend.free(memory);
@@ -103,21 +117,37 @@ export class Workspace implements ActivationMemory, Disposable {
       this.#memories.set(name, memory);
       this.#integers.delete(name);
     }
-    const tensor = view(memory, "i32", shape);
-    if (values.length > 0 && !isEqual(values, this.#integers.get(name))) {
-      this.#backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-      this.#integers.set(name, values);
-    }
-    return tensor;
+    if (isEqual(values, this.#integers.get(name))) return;
+    this.#integers.set(name, values);
+    if (values.length === 0) return;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    this.#backend.upload(view(memory, "i32", [values.length]), bytes);
   }
 
-  kvBatch(name: string, batch: KvBatch): DeviceKvBatch {
-    const T = batch.slots.length;
+  /** What was put last under the name, as [rows, ...dims]; it stays the same memory until `generation` changes. */
+  integers(name: string, ...dims: readonly number[]): Tensor {
+    const { length } = defined(this.#integers.get(name), `integers ${name}`);
+    return this.tensor(name, "i32", [length / dims.reduce((a, b) => a * b, 1), ...dims]);
+  }
+
+  putKvBatch(name: AttentionKind, { rows, segments, tables, slots }: KvBatch): void {
+    const positions = new Int32Array(slots.length);
+    for (let t = 0; t < positions.length; t++) positions[t] = rows[2 * t + 1]!;
+    this.put(KV_NAMES[name].rows, rows);
+    this.put(KV_NAMES[name].positions, positions);
+    this.put(KV_NAMES[name].segments, segments);
+    this.put(KV_NAMES[name].tables, tables);
+    this.put(KV_NAMES[name].slots, slots);
+  }
+
+  kvBatch(name: AttentionKind): DeviceKvBatch & { readonly positions: Tensor } {
+    const names = KV_NAMES[name];
     return {
-      rows: this.integers(`${name}.rows`, batch.rows, [T, 2]),
-      segments: this.integers(`${name}.segments`, batch.segments, [batch.segments.length / 4, 4]),
-      tables: this.integers(`${name}.tables`, batch.tables),
-      slots: this.integers(`${name}.slots`, batch.slots),
+      rows: this.integers(names.rows, 2),
+      positions: this.integers(names.positions),
+      segments: this.integers(names.segments, 4),
+      tables: this.integers(names.tables),
+      slots: this.integers(names.slots),
     };
   }
 
@@ -134,5 +164,7 @@ export class Workspace implements ActivationMemory, Disposable {
 }
 
 function isEqual(a: Int32Array, b: Int32Array | undefined): boolean {
-  return a.length === b?.length && a.every((value, i) => value === b[i]);
+  if (a.length !== b?.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -83,7 +83,8 @@ class Worker {
   // `phase` counts the parallel loops of one kernel (0..3); phases are separated by barrier().
   bool next(int phase, int64_t total, int64_t grain, int64_t* begin, int64_t* end);
   // The same in ever smaller ranges: long ones first, which stream from memory, short ones last, so that all end together.
-  bool next_share(int phase, int64_t total, int64_t* begin, int64_t* end);
+  // None is shorter than `least` but the last.
+  bool next_share(int phase, int64_t total, int64_t least, int64_t* begin, int64_t* end);
   // Waits until every thread of the pool has arrived.
   void barrier();
   // Memory of at least `bytes`, 64-byte aligned, private to this thread, undefined content, valid during this kernel.

@@ -81,12 +81,12 @@ bool Worker::next(int phase, int64_t total, int64_t grain, int64_t* begin, int64
   return true;
 }
 
-bool Worker::next_share(int phase, int64_t total, int64_t* begin, int64_t* end) {
+bool Worker::next_share(int phase, int64_t total, int64_t least, int64_t* begin, int64_t* end) {
   std::atomic<int64_t>& next = state_->pool->counters_[phase].next;
   int64_t first = next.load(std::memory_order_relaxed);
   do {
     if (first >= total) return false;
-    *end = first + std::max<int64_t>(1, (total - first) / (2 * count));
+    *end = std::min(total, first + std::max(least, (total - first) / (2 * count)));
   } while (!next.compare_exchange_weak(first, *end, std::memory_order_relaxed));
   *begin = first;
   return true;

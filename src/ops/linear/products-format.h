@@ -3,6 +3,7 @@
 #pragma once
 
 #include "products.h"
+#include "row-tiles.h"
 #include "tile.h"
 
 namespace mimo::MIMO_VARIANT {
@@ -317,7 +318,10 @@ template <class Tile, int T> struct FewFloats {
     const float* rows[T];
     for (int j = 0; j < T; j++) rows[j] = x[j];
     for (; begin + TILES <= end; begin += TILES) multiply<TILES>(w, begin, rows, t, out);
-    for (; begin < end; begin++) multiply<1>(w, begin, rows, t, out);
+    if constexpr (TILES > 1) {
+      if (begin == end) return;
+      with_constant<TILES - 1>(static_cast<int>(end - begin), [&](auto N) { multiply<N.value>(w, begin, rows, t, out); });
+    }
   }
 };
 
