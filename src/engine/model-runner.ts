@@ -123,10 +123,15 @@ export class ModelRunner implements Disposable {
   #sampleFrom(logits: Tensor, requests: readonly SampleRequest[]): Sample[] {
     const { backend, numTokens } = this;
     const R = requests.length;
-    const reported = requests.flatMap(({ topLogprobs }, row) => (topLogprobs === undefined ? [] : [row]));
-    const columns = 1 + Math.max(...requests.map(({ topLogprobs = 0 }) => topLogprobs));
+    const reported: number[] = [];
+    const maskParts: Uint32Array[] = [];
+    let columns = 1;
+    for (const [row, { topLogprobs, mask }] of requests.entries()) {
+      if (topLogprobs !== undefined) reported.push(row);
+      if (mask !== undefined) maskParts.push(mask);
+      columns = Math.max(columns, 1 + (topLogprobs ?? 0));
+    }
     const size = reported.length * columns;
-    const maskParts = requests.flatMap(({ mask }) => mask ?? []);
     const numWords = maskWords(numTokens);
     const memory = this.#reserveSamples(4 * (R + 2 * size + maskParts.length * numWords));
     const tokens = view(memory, "i32", [R]);

@@ -50,9 +50,9 @@ export class Speculator {
       const isRunning = sequence.cacheId !== undefined;
       const firstRow = targets.length;
       const firstKept = tokens.length - RING_SLACK;
-      tokens.forEach((_, i) =>
-        targets.push(isRunning && i >= firstKept ? cache.hiddenRow(cacheId(sequence), position + i) : -1),
-      );
+      for (let i = 0; i < tokens.length; i++) {
+        targets.push(isRunning && i >= firstKept ? cache.hiddenRow(cacheId(sequence), position + i) : -1);
+      }
       if (!isRunning) continue;
       sequence.hidden = extend(sequence.hidden, position + Math.max(0, firstKept), this.#cached(sequence));
       if (rows.numLogits === 0 || firstKept > 0) this.#absorbPrompt(rows, hidden, firstRow);
@@ -121,12 +121,13 @@ export class Speculator {
 
   /** The rows of a pass, whose keys are then the head's; those of tokens that are themselves drafts do not count. */
   #batch(head: number, spans: readonly HeadSpan[]): MtpBatch {
-    const tokens = spans.flatMap(({ sequence, from, to }) =>
-      Array.from({ length: to - from }, (_, i) => {
-        const index = from + i + 1 + head;
-        return defined(sequence.tokens[index] ?? sequence.drafts[index - sequence.tokens.length], "a drafted token");
-      }),
-    );
+    const tokens: number[] = [];
+    for (const { sequence, from, to } of spans) {
+      for (let index = from + 1 + head; index < to + 1 + head; index++) {
+        const token = sequence.tokens[index] ?? sequence.drafts[index - sequence.tokens.length];
+        tokens.push(defined(token, "a drafted token"));
+      }
+    }
     const rowSpans = spans.map(({ sequence, from, to }): RowSpan => {
       // Positions below it have a hidden state and a known token for this head.
       const known = Math.min(this.#cached(sequence), sequence.tokens.length - 1 - head);
@@ -139,9 +140,10 @@ export class Speculator {
 
   #savedHidden(spans: readonly HeadSpan[]): HiddenSource {
     const { cache } = this.#runner;
-    const rows = spans.flatMap(({ sequence, from, to }) =>
-      Array.from({ length: to - from }, (_, i) => cache.hiddenRow(cacheId(sequence), from + i)),
-    );
+    const rows: number[] = [];
+    for (const { sequence, from, to } of spans) {
+      for (let position = from; position < to; position++) rows.push(cache.hiddenRow(cacheId(sequence), position));
+    }
     return { tensor: cache.hidden, rows: Int32Array.from(rows) };
   }
 

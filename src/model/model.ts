@@ -195,7 +195,7 @@ export class Model implements Disposable {
     const { finalNorm, lmHead } = this.#weights;
     const norm = head === "trunk" ? finalNorm : this.#mtp(head).finalNorm;
     const logits = this.#putLogitRows("logitRows", rows, lmHead);
-    this.#enqueue(`logits ${head}`, rows.length, { hidden }, () => {
+    this.#enqueue(`logits ${head} ${rows.length}`, hidden.shape[0]!, { hidden }, () => {
       this.#project(hidden, "logitRows", norm, lmHead, logits);
     });
     return logits;

@@ -55,7 +55,7 @@ export class Workspace implements ActivationMemory, Disposable {
   readonly #backend: Backend;
   readonly #memories = new Map<string, Memory>();
   /** What `put` uploaded last. */
-  readonly #integers = new Map<string, Int32Array>();
+  readonly #integers = new Map<string, { readonly values: Int32Array; readonly tensor: Tensor }>();
   /** Changes whenever a buffer moves: what was recorded before then reads memory that was released. */
   generation = 0;
 
@@ -109,25 +109,26 @@ export class Workspace implements ActivationMemory, Disposable {
    * again: an upload waits for all that was submitted before it.
    */
   put(name: string, values: Int32Array): void {
+    const last = this.#integers.get(name);
+    if (last !== undefined && isEqual(values, last.values)) return;
     let memory = this.#memories.get(name);
     if (memory === undefined || memory.byteLength < values.byteLength) {
       if (memory !== undefined) this.#backend.free(memory);
       memory = this.#backend.alloc(Math.max(4096, 2 * values.byteLength));
       this.generation++;
       this.#memories.set(name, memory);
-      this.#integers.delete(name);
     }
-    if (isEqual(values, this.#integers.get(name))) return;
-    this.#integers.set(name, values);
+    const isAsLong = last?.tensor.memory === memory && last.values.length === values.length;
+    const tensor = isAsLong ? last.tensor : view(memory, "i32", [values.length]);
+    this.#integers.set(name, { values, tensor });
     if (values.length === 0) return;
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    this.#backend.upload(view(memory, "i32", [values.length]), bytes);
+    this.#backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
 
   /** What was put last under the name, as [rows, ...dims]; it stays the same memory until `generation` changes. */
   integers(name: string, ...dims: readonly number[]): Tensor {
-    const { length } = defined(this.#integers.get(name), `integers ${name}`);
-    return this.tensor(name, "i32", [length / dims.reduce((a, b) => a * b, 1), ...dims]);
+    const { values } = defined(this.#integers.get(name), `integers ${name}`);
+    return this.tensor(name, "i32", [values.length / dims.reduce((a, b) => a * b, 1), ...dims]);
   }
 
   putKvBatch(name: AttentionKind, { rows, segments, tables, slots }: KvBatch): void {
@@ -163,8 +164,8 @@ export class Workspace implements ActivationMemory, Disposable {
   }
 }
 
-function isEqual(a: Int32Array, b: Int32Array | undefined): boolean {
-  if (a.length !== b?.length) return false;
+function isEqual(a: Int32Array, b: Int32Array): boolean {
+  if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }

@@ -24,10 +24,11 @@ export interface Tensor {
 
 /** Bytes a tensor takes, or undefined where its rows are no whole number of blocks or its size overflows. */
 export function tensorBytes(dtype: DType, shape: Shape): number | undefined {
-  const rows = numElements(shape.slice(0, -1));
-  const row = rowBytes(dtype, shape.at(-1) ?? 1);
-  if (rows === undefined || row === undefined) return undefined;
-  const bytes = rows * row;
+  const columns = shape.at(-1) ?? 1;
+  const elements = numElements(shape);
+  const row = rowBytes(dtype, columns);
+  if (elements === undefined || row === undefined) return undefined;
+  const bytes = columns === 0 ? 0 : (elements / columns) * row;
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
