@@ -12,15 +12,15 @@ interface World {
 }
 
 /** Lives through so many steps as an engine would: drafts at the chosen depth, which the next step verifies. */
-function live(policy: DraftDepth, world: World, steps: number, seed = 1): number[] {
+function live(policy: DraftDepth, world: World, steps: number, seed = 1, sequence = policy.newAcceptance()): number[] {
   const key = randomKey(seed);
   const chosen: number[] = [];
   for (let step = 0; step < steps; step++) {
-    const depth = policy.choose();
+    const depth = policy.choose([sequence]);
     policy.recordDraft(depth, world.draftMs[depth]!);
     let accepted = 0;
     while (accepted < depth && randomUnit(key, 10 * step + accepted) < world.acceptance[accepted]!) accepted++;
-    policy.recordVerify(depth, accepted, world.verifyMs[depth]!);
+    policy.recordVerify(sequence, depth, accepted, world.verifyMs[depth]!);
     chosen.push(depth);
   }
   return chosen;
@@ -97,6 +97,13 @@ describe("DraftDepth", () => {
     expect(favourite(live(policy, CHEAP, 6000).slice(4000))).toBe(3);
   });
 
+  test("a text whose drafts fail does not decide for the next one", () => {
+    const policy = new DraftDepth(3);
+    live(policy, CHEAP, 1000);
+    expect(live(policy, { ...CHEAP, acceptance: [0.02, 0.02, 0.02] }, 60, 2).at(-1)).toBeLessThan(2);
+    expect(favourite(live(policy, CHEAP, 20, 3))).toBe(3);
+  });
+
   test("adapts when the cost of a row changes", () => {
     const policy = new DraftDepth(3);
     expect(favourite(live(policy, DEAR, 200).slice(50))).toBe(0);
@@ -107,7 +114,7 @@ describe("DraftDepth", () => {
     const policy = new DraftDepth(3);
     for (let depth = 0; depth <= 3; depth++) {
       policy.recordDraft(depth, 1000);
-      policy.recordVerify(depth, depth, depth === 3 ? 100_000 : 1000);
+      policy.recordVerify(policy.newAcceptance(), depth, depth, depth === 3 ? 100_000 : 1000);
     }
     expect(favourite(live(policy, CHEAP, 100).slice(20))).toBe(3);
   });
@@ -123,13 +130,14 @@ describe("DraftDepth", () => {
         };
         const key = randomKey(seed);
         const policy = new DraftDepth(3);
+        const sequence = policy.newAcceptance();
         let [tokens, ms] = [0, 0];
         for (let step = 0; step < 3000; step++) {
-          const depth = policy.choose();
+          const depth = policy.choose([sequence]);
           policy.recordDraft(depth, world.draftMs[depth]!);
           let accepted = 0;
           while (accepted < depth && randomUnit(key, 10 * step + accepted) < 0.05) accepted++;
-          policy.recordVerify(depth, accepted, world.verifyMs[depth]!);
+          policy.recordVerify(sequence, depth, accepted, world.verifyMs[depth]!);
           tokens += accepted + 1;
           ms += world.draftMs[depth]! + world.verifyMs[depth]!;
         }

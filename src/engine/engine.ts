@@ -14,7 +14,7 @@ import type { Logprobs } from "../ops/sample/logprobs.ts";
 import type { KvDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
-import { DraftDepth } from "./draft-depth.ts";
+import { type Acceptance, DraftDepth } from "./draft-depth.ts";
 import { type ExpertReads, readsSince } from "./expert-reads.ts";
 import { ModelRunner, type Sample, type SampleRequest } from "./model-runner.ts";
 import { PrefixReuse } from "./prefix-reuse.ts";
@@ -231,6 +231,7 @@ export class Engine implements Disposable {
       return;
     }
     const policy = this.#depthPolicy(drafting.length);
+    const acceptanceOf = (sequence: Sequence): Acceptance => (sequence.acceptance ??= policy.newAcceptance());
     const isFixed = drafting.some(({ sequence }) => sequence.request.speculation !== "auto");
     // Measured are steps in which all sequences do the same: verify drafts of the policy's depth, and draft.
     const isMeasured =
@@ -238,12 +239,13 @@ export class Engine implements Disposable {
       planned.length === drafting.length &&
       planned.every(({ numLogits, tokens }) => numLogits === tokens.length);
     if (isMeasured) {
-      for (const { sequence, numLogits } of planned)
-        policy.recordVerify(numLogits - 1, sequence.lastAccepted, verifyMs);
+      for (const { sequence, numLogits } of planned) {
+        policy.recordVerify(acceptanceOf(sequence), numLogits - 1, sequence.lastAccepted, verifyMs);
+      }
     }
     const started = this.#now();
     const ready = drafting.filter(({ numLogits }) => numLogits > 0).map(({ sequence }) => sequence);
-    const auto = ready.length > 0 ? policy.choose() : 0;
+    const auto = ready.length > 0 ? policy.choose(ready.map(acceptanceOf)) : 0;
     // Where no draft is near, nothing is kept for one: plain decoding then costs what it costs alone.
     if (isFixed || policy.expectsDrafts) this.#speculator.absorb(planned, hidden);
     this.#draftAll(ready, auto);

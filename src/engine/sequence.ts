@@ -13,6 +13,7 @@ import { type TokenHistory, usesHistory } from "../ops/sample/penalties.ts";
 import { maskWords, type RowSampling } from "../ops/sample/sample-rows.ts";
 import type { SamplingParams } from "../ops/sample/sample.ts";
 import { defined } from "../util/assert.ts";
+import type { Acceptance } from "./draft-depth.ts";
 import { Guard, type GuardSpec } from "./guard.ts";
 
 /** `repetition`: the output went round in circles. */
@@ -104,6 +105,8 @@ export class Sequence {
   drafts: readonly number[] = [];
   /** Drafts that held in the last step. */
   lastAccepted = 0;
+  /** How often its drafts hold, where the engine chooses their number. */
+  acceptance: Acceptance | undefined;
   /** Positions whose hidden states were kept for the MTP heads; the cache holds the last RING_SLACK of them. */
   hidden: PositionRange = EMPTY_RANGE;
   /** mtp[k]: positions that have keys in MTP head k, computed from true tokens. */

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { goldenCase } from "../../test/golden/golden.ts";
 import { createBackend, EXACT_ENGINE, generateAll, openEngine, request, runAll } from "../../test/support.ts";
 import type { Backend } from "../backends/backend.ts";
+import { cpuBackendStatus } from "../backends/cpu/addon.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../ops/sample/sample.ts";
 import { DraftDepth } from "./draft-depth.ts";
@@ -103,6 +104,34 @@ describe.each(["parallel", "chained"] as const)("%s heads", (mtpMode) => {
       const results = generateAll(opened.engine, requests);
       prompts.forEach((prompt, i) => expect(results[i]).toEqual(tokensAfter(prompt.at(-1)!, 21)));
     }
+  });
+});
+
+describe.skipIf(!cpuBackendStatus().isAvailable)("weights of drafts", () => {
+  const dtypesOf = (options: Partial<EngineOptions>): Set<string> => {
+    using opened = openEngine(checkpoints.get("none")!.path, options);
+    return new Set(opened.engine.runner.model.weights.map(({ dtype }) => dtype));
+  };
+
+  test("have eight bits, and the text is the same", () => {
+    const options = { maxTokens: 25, speculation: 3 };
+    const { tokens, steps } = run("none", options, { activations: "int16" });
+    expect(dtypesOf({ activations: "int16" })).toContain("q8_0");
+    expect(tokens).toEqual(tokensAfter(7, 25));
+    expect(steps).toEqual([4, 4, 4, 4, 4, 4]);
+    // Random heads, of which few drafts hold.
+    const sampling = { ...DEFAULT_SAMPLING, temperature: 1, seed: 5 };
+    const [plain, drafted] = [0, 3].map((speculation) => {
+      using opened = openEngine(goldenCase("hf-bf16").path, { activations: "int16" });
+      const one = request(tokensAfter(7, 40), { maxTokens: 60, sampling, speculation });
+      return generateAll(opened.engine, [one])[0];
+    });
+    expect(drafted).toEqual(plain);
+  });
+
+  test("are what the file holds where activations are, too, and where nothing is packed", () => {
+    expect(dtypesOf({ activations: "f32" })).not.toContain("q8_0");
+    expect(dtypesOf({ activations: "int16", packing: "none" })).not.toContain("q8_0");
   });
 });
 
