@@ -5,7 +5,7 @@
 // each meet E·(1 − (1 − K/E)^n) of them. Real text repeats itself and meets fewer, so batches cost at most what is said.
 // Refuses to know files, devices and how speeds were found.
 
-import type { DType } from "../tensor/dtype.ts";
+import { DTYPES, type DType, inEightBits } from "../tensor/dtype.ts";
 import type { AttentionKind, ModelConfig } from "./config.ts";
 import type { Parameter } from "./parameters.ts";
 
@@ -158,7 +158,16 @@ export function draftPass({ config, numMtpHeads, weights }: CostModel, sequences
     .filter(({ part }) => part === "mtp" || part === "lmHead")
     .map(({ part, dtype, parameters, bytes }): ProductWork => {
       const share = part === "mtp" ? 1 / numMtpHeads : 1;
-      return { op: "linear", dtype, elements: share * parameters, bytes: share * bytes, rows: sequences };
+      const drafted = inEightBits(dtype);
+      const { blockBytes, blockElements } = DTYPES[drafted];
+      const draftedBytes = drafted === dtype ? bytes : (parameters * blockBytes) / blockElements;
+      return {
+        op: "linear",
+        dtype: drafted,
+        elements: share * parameters,
+        bytes: share * draftedBytes,
+        rows: sequences,
+      };
     });
   const { window } = config.attention.sliding;
   const pass = { sequences, rows: 1, position: window, logitRows: sequences };

@@ -6,7 +6,7 @@ import type { Backend, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/tensor-info.ts";
 import { decodeBlocks, encodeBlocks } from "../tensor/codec/codec.ts";
-import { type DType, rowBytes } from "../tensor/dtype.ts";
+import { inEightBits, rowBytes } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
 import type { Packing } from "./packing.ts";
@@ -28,7 +28,6 @@ export interface BindOptions {
   readonly eightBit?: boolean | undefined;
 }
 
-const WIDE_DTYPES: readonly DType[] = ["f32", "f16", "bf16"];
 /** Values that are encoded at a time. */
 const CHUNK_VALUES = 1 << 22;
 
@@ -129,11 +128,11 @@ export class WeightBinder extends TensorLookup implements Disposable {
     const { dtype: stored, shape } = defined(matrices[0], "at least one matrix");
     const [outFeatures, inFeatures] = shape as [number, number];
     if (rowBytes(stored, inFeatures) === undefined) this.fail(`${inFeatures} columns are no whole blocks of ${stored}`);
-    const isEncoded =
-      this.#options.eightBit === true && WIDE_DTYPES.includes(stored) && rowBytes("q8_0", inFeatures) !== undefined;
+    const wanted = this.#options.eightBit === true ? inEightBits(stored) : stored;
+    const isEncoded = wanted !== stored && rowBytes(wanted, inFeatures) !== undefined;
     const used = isEncoded ? matrices.map((matrix) => this.#inEightBits(matrix)) : matrices;
     const weight = this.backend.prepareWeight({
-      dtype: isEncoded ? "q8_0" : stored,
+      dtype: isEncoded ? wanted : stored,
       outFeatures,
       inFeatures,
       matrices: used,

@@ -46,3 +46,8 @@ export function rowBytes(dtype: DType, elements: number): number | undefined {
   if (elements % blockElements !== 0) return undefined;
   return (elements / blockElements) * blockBytes;
 }
+
+/** What holds a matrix in eight bits for each element: itself, where it has no more. */
+export function inEightBits(dtype: DType): DType {
+  return dtype === "f32" || dtype === "f16" || dtype === "bf16" ? "q8_0" : dtype;
+}

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { Surroundings } from "../e2e/command.ts";
 
 const RECIPE = fileURLToPath(new URL("../../recipes/pico/recipe.yaml", import.meta.url));
-/** Mean cross-entropy in nats on held-out answers; 0.41 was measured. */
+/** Mean cross-entropy in nats on held-out answers; 0.42 was measured. */
 const HIGHEST_LOSS = 0.5;
 
 const here = await Surroundings.create();

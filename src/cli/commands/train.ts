@@ -38,7 +38,7 @@ export function trainCommand(cli: Cli): Command {
     .addHelpText(
       "after",
       examples(
-        ["mimo train recipes/pico/recipe.yaml", "A model of 0.9M parameters, in about five minutes."],
+        ["mimo train recipes/pico/recipe.yaml", "A model of 0.9M parameters, in about four minutes."],
         ["mimo train recipes/pico/recipe.yaml --dry-run", "What it would take, before it is begun."],
         ["mimo train recipes/pico/recipe.yaml --resume", "The same, where Ctrl-C has stopped it."],
         ["mimo train recipes/pico/recipe.yaml --data notes.txt:6", "With own texts, as much as of everything else."],
