@@ -133,8 +133,10 @@ void experts(const Args& args, Worker& worker) {
     }
     worker.barrier();
     if (call.tile.columns != 0) call.round_rows(call.inner, T * K, call.F, call.inner, worker);
-    // Fewer at a time where there are few, so that threads end together.
-    const int64_t tiles = min_of(CLAIM_TILES, num_steps(down_tiles, 2 * worker.count));
+    // Fewer at a time where there are few, so that threads end together; of few rows, several tiles take hardly longer
+    // than one.
+    const int64_t few = T <= FEW_ROWS ? min_of(CLAIM_TILES, num_steps(down_tiles, 2 * worker.count)) : 1;
+    const int64_t tiles = down_tiles >= 8 * worker.count * CLAIM_TILES ? CLAIM_TILES : few;
     while (down.next(num_steps(down_tiles, tiles), &item)) {
       const int64_t begin = item * tiles;
       multiply_down(call, grouping, T, begin, min_of(begin + tiles, down_tiles), out + t * D);

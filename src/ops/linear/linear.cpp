@@ -10,7 +10,7 @@ namespace mimo::MIMO_VARIANT {
 
 namespace {
 
-constexpr int64_t FEW_ROWS = 16, FEW_TILES = 16;
+constexpr int64_t FEW_TILES = 16;  // of a thread
 
 }  // namespace
 

@@ -32,9 +32,7 @@ namespace {
 constexpr int TILE_T = NUM_REGISTERS >= 32 ? 12 : 6;
 constexpr int CODES_TILE_T = NUM_REGISTERS >= 32 ? 8 : 4;
 constexpr int64_t BLOCK = 1024;  // columns; a multiple of 256
-// Rows whose sums wait in memory; up to so many meet packed tiles directly, MAX_FEW at a time.
-constexpr int64_t PASS_T = 512;
-constexpr int64_t FEW_T = 16;
+constexpr int64_t PASS_T = 512;  // rows whose sums wait in memory
 
 // Copied activations: rows are a little more than a power of two apart, else all would compete for the same cache sets.
 constexpr int64_t FLOATS_STRIDE = BLOCK + 16;
@@ -220,7 +218,7 @@ void* product_scratch(int64_t T, Worker& worker) { return worker.scratch(static_
 void multiply(const Matrix& w, int64_t begin, int64_t end, const Inputs& in, const Output& out, void* scratch) {
   const FormatKernels& kernels = format_kernels(w.dtype);
   const bool codes = kernels.is_quantised && in.quantised != nullptr;
-  if (w.is_packed() && in.T <= FEW_T && codes == kernels.is_quantised) return multiply_few(w, begin, end, in, out);
+  if (w.is_packed() && in.T <= FEW_ROWS && codes == kernels.is_quantised) return multiply_few(w, begin, end, in, out);
   const Scratch parts(scratch);
   for (int64_t next; begin < end; begin = next) {
     next = min_of(begin + PANEL_TILES, end);

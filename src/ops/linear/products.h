@@ -51,6 +51,7 @@ struct alignas(64) CodeGroup {
 
 constexpr int MAX_PLANES = 2;
 constexpr int MAX_FEW = 4;  // rows of activations that meet a packed tile at once
+constexpr int64_t FEW_ROWS = 16;  // rows that meet packed tiles directly, MAX_FEW at a time
 
 // What is compiled for each storage format. Columns [k, k + count) begin and end at multiples of 256 or at the end.
 struct FormatKernels {
