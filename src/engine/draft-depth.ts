@@ -6,7 +6,8 @@
 // Expected tokens of a step at depth d: 1 + Σ_{k≤d} Π_{i≤k} a_i. The best depth yields the most per millisecond; the
 // others are tried now and then. What drafting lost against plain decoding is accounted for, gains subtracted, of which
 // some are kept for later: while it exceeds a small share of all time, nothing is drafted at all, so that generation is
-// never noticeably slower than without drafts, whatever was measured. Tries are announced, so that nothing need be kept for heads that rest.
+// never noticeably slower than without drafts, whatever was measured. Tries are announced, so that nothing need be kept
+// for heads that rest.
 
 import { RING_SLACK } from "../cache/geometry.ts";
 

@@ -53,7 +53,7 @@ class EngineWorker {
     const total = packing === "all" ? sizes.dense + sizes.experts : sizes.dense;
     let done = 0;
     const onPacked = ({ dtype, byteLength }: Weight): void =>
-      send({ type: "loading", done: (done += packedBytes(dtype, byteLength)), total });
+      send({ type: "loading", done: (done = Math.min(total, done + packedBytes(dtype, byteLength))), total });
     this.#engine = new Engine(this.#backend, this.#checkpoint, { ...options.engine, maxTokens, packing, onPacked });
     const warnings = placeWeights(this.#backend, this.#engine.runner.model.weights, {
       expertMemory: options.expertMemory,

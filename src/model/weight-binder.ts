@@ -6,11 +6,12 @@ import type { Backend, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/tensor-info.ts";
 import { decodeBlocks, encodeBlocks } from "../tensor/codec/codec.ts";
-import { inEightBits, rowBytes } from "../tensor/dtype.ts";
+import { type DType, inEightBits, rowBytes } from "../tensor/dtype.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { type Memory, type Tensor, view } from "../tensor/tensor.ts";
 import type { Packing } from "./packing.ts";
 import { defined } from "../util/assert.ts";
+import { MimoError } from "../util/errors.ts";
 import { SCALE_ROWS, TensorLookup } from "./tensor-lookup.ts";
 import type { Dialect } from "./weight-names.ts";
 
@@ -129,41 +130,52 @@ export class WeightBinder extends TensorLookup implements Disposable {
     const [outFeatures, inFeatures] = shape as [number, number];
     if (rowBytes(stored, inFeatures) === undefined) this.fail(`${inFeatures} columns are no whole blocks of ${stored}`);
     const wanted = this.#options.eightBit === true ? inEightBits(stored) : stored;
-    const isEncoded = wanted !== stored && rowBytes(wanted, inFeatures) !== undefined;
-    const used = isEncoded ? matrices.map((matrix) => this.#inEightBits(matrix)) : matrices;
+    const isWhole = rowBytes(wanted, inFeatures) !== undefined;
+    const encoded = wanted !== stored && isWhole ? this.#encode(matrices, wanted) : undefined;
     const weight = this.backend.prepareWeight({
-      dtype: isEncoded ? wanted : stored,
+      dtype: encoded === undefined ? stored : wanted,
       outFeatures,
       inFeatures,
-      matrices: used,
+      matrices: encoded ?? matrices,
       packed,
       ...(grids === undefined
         ? {}
         : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
     this.weights.push(weight);
-    // The weight keeps what it needs of it.
-    if (isEncoded) for (const { memory } of used) this.backend.free(memory);
+    // The weight keeps what it needs of them.
+    for (const { memory } of encoded ?? []) this.backend.free(memory);
     if (packed) this.#options.onPacked?.(weight);
     return weight;
   }
 
-  /** A copy as q8_0, in memory of its own. */
-  #inEightBits({ memory, dtype, shape, byteOffset }: Tensor): Tensor {
-    const [rows, columns] = shape as [number, number];
-    const [from, to] = [defined(rowBytes(dtype, columns), "a row"), defined(rowBytes("q8_0", columns), "a row")];
-    const target = view(this.backend.alloc(rows * to), "q8_0", shape);
-    const step = Math.max(1, Math.floor(CHUNK_VALUES / columns));
-    for (let row = 0; row < rows; row += step) {
-      const count = Math.min(step, rows - row);
-      const [stored, encoded] = [new Uint8Array(count * from), new Uint8Array(count * to)];
-      const values = new Float32Array(count * columns);
-      this.backend.download(view(memory, dtype, [count, columns], byteOffset + row * from), stored);
-      decodeBlocks(dtype, stored, values);
-      encodeBlocks("q8_0", values, encoded);
-      this.backend.upload(view(target.memory, "q8_0", [count, columns], row * to), encoded);
+  /** Copies of another dtype, each in memory of its own; undefined where it cannot hold a value, as for infinities. */
+  #encode(matrices: readonly Tensor[], to: DType): Tensor[] | undefined {
+    const copies: Tensor[] = [];
+    try {
+      for (const { memory, dtype, shape, byteOffset } of matrices) {
+        const [rows, columns] = shape as [number, number];
+        const [bytes, newBytes] = [dtype, to].map((type) => defined(rowBytes(type, columns), "whole blocks"));
+        const copy = view(this.backend.alloc(rows * newBytes!), to, shape);
+        copies.push(copy);
+        const step = Math.max(1, Math.floor(CHUNK_VALUES / columns));
+        for (let row = 0; row < rows; row += step) {
+          const part = [Math.min(step, rows - row), columns] as const;
+          const stored = new Uint8Array(part[0] * bytes!);
+          this.backend.download(view(memory, dtype, part, byteOffset + row * bytes!), stored);
+          const values = new Float32Array(part[0] * columns);
+          decodeBlocks(dtype, stored, values);
+          const encoded = new Uint8Array(part[0] * newBytes!);
+          encodeBlocks(to, values, encoded);
+          this.backend.upload(view(copy.memory, to, part, row * newBytes!), encoded);
+        }
+      }
+      return copies;
+    } catch (error) {
+      for (const { memory } of copies) this.backend.free(memory);
+      if (error instanceof MimoError && error.code === "invalid_argument") return undefined;
+      throw error;
     }
-    return target;
   }
 
   /** Memory of this binder's own, released with it. */

@@ -7,6 +7,7 @@
 import type { Backend, Weight } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { ExpertWeights } from "../ops/experts/experts.ts";
+import { inEightBits } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { MimoError } from "../util/errors.ts";
 import { bindAttention } from "./attention-weights.ts";
@@ -78,7 +79,7 @@ export interface ModelWeights extends Disposable {
   readonly lmHead: Weight;
   readonly mtp: readonly MtpWeights[];
   readonly drafting: DraftingWeights;
-  /** Every weight above, once. */
+  /** Every weight that a step reads, once. */
   readonly all: readonly Weight[];
 }
 
@@ -134,28 +135,32 @@ export function bindWeights(
   options: WeightOptions,
 ): ModelWeights {
   const binders: WeightBinder[] = [];
-  const dispose = (): void => binders.forEach((binder) => binder[Symbol.dispose]());
-  const bind = <Bound>(bindOptions: BindOptions, from: (source: ParameterSource) => Bound): Bound => {
+  const open = (bindOptions: BindOptions): WeightBinder => {
     const binder = new WeightBinder(backend, checkpoint, dialectOf(checkpoint), bindOptions);
     binders.push(binder);
-    return from(sourceOf(binder, config));
+    return binder;
   };
+  const dispose = (): void => binders.forEach((binder) => binder[Symbol.dispose]());
   try {
     const numMtpHeads = countMtpHeads(checkpoint, config);
     const copiesDrafts = options.eightBitDrafts && options.packing !== "none" && numMtpHeads > 0;
-    const trunk = bind(options, (source) => bindParameters(source, config, copiesDrafts ? 0 : numMtpHeads));
-    let parameters = { ...trunk, drafting: trunk as DraftingWeights };
+    const binder = open(options);
+    const trunk = bindParameters(sourceOf(binder, config), config, copiesDrafts ? 0 : numMtpHeads);
+    let weights = { ...trunk, drafting: trunk as DraftingWeights, all: binder.weights };
     if (copiesDrafts) {
-      // As they are, heads are only evaluated: they stay in the file.
-      const mtp = bind({ packing: "none" }, (source) => bindHeads(source, config, numMtpHeads));
-      const drafting = bind({ ...options, eightBit: true }, (source) => ({
-        lmHead: bindLmHead(source, config),
+      const { lmHead } = trunk;
+      // As they are, heads are only evaluated: they stay in the file, and no step reads them.
+      const mtp = bindHeads(sourceOf(open({ packing: "none" }), config), config, numMtpHeads);
+      const copies = open({ ...options, eightBit: true });
+      const source = sourceOf(copies, config);
+      const drafting = {
+        lmHead: inEightBits(lmHead.dtype) === lmHead.dtype ? lmHead : bindLmHead(source, config),
         mtp: bindHeads(source, config, numMtpHeads),
-      }));
-      parameters = { ...trunk, mtp, drafting };
+      };
+      weights = { ...trunk, mtp, drafting, all: [...binder.weights, ...copies.weights] };
     }
     refuseUnused(binders);
-    return { ...parameters, all: binders.flatMap(({ weights }) => weights), [Symbol.dispose]: dispose };
+    return { ...weights, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;

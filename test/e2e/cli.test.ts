@@ -404,7 +404,7 @@ describe("bench and doctor", () => {
     const flags = ["--batch", "1", "--length", "32", "--rounds", "1"];
     const { stdout } = await run(["bench", "train", "--recipe", recipe, "--mtp-heads", "0", ...flags]);
     expect(stdout).toMatch(/tokens\/s .*\narithmetic .*FLOP\/s, \d+ % of the/);
-    expect(stdout).toContain("1 × 32 random tokens, 0 MTP heads, f32, adamw");
+    expect(stdout).toContain("1 × 32 random tokens, 0 MTP heads, f32, muon");
     const refusals = [
       [["--recipe", recipe, "--preset", "tiny"], "cannot be used with"],
       [["--mtp-heads", "4"], "expected 0 to 3, found 4"],
