@@ -12,7 +12,8 @@ interface World {
 }
 
 /** Lives through so many steps as an engine would: drafts at the chosen depth, which the next step verifies. */
-function live(policy: DraftDepth, world: World, steps: number, seed = 1, sequence = policy.newAcceptance()): number[] {
+function live(policy: DraftDepth, world: World, steps: number, seed = 1): number[] {
+  const sequence = policy.newAcceptance();
   const key = randomKey(seed);
   const chosen: number[] = [];
   for (let step = 0; step < steps; step++) {

@@ -2,9 +2,16 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { goldenCase } from "../../test/golden/golden.ts";
-import { createBackend, EXACT_ENGINE, generateAll, openEngine, request, runAll } from "../../test/support.ts";
+import {
+  allBackends,
+  createBackend,
+  EXACT_ENGINE,
+  generateAll,
+  openEngine,
+  request,
+  runAll,
+} from "../../test/support.ts";
 import type { Backend } from "../backends/backend.ts";
-import { cpuBackendStatus } from "../backends/cpu/addon.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { DEFAULT_SAMPLING, type SamplingParams } from "../ops/sample/sample.ts";
 import { DraftDepth } from "./draft-depth.ts";
@@ -107,24 +114,25 @@ describe.each(["parallel", "chained"] as const)("%s heads", (mtpMode) => {
   });
 });
 
-describe.skipIf(!cpuBackendStatus().isAvailable)("weights of drafts", () => {
+describe.each(allBackends.filter(({ available }) => available))("weights of drafts, $name", ({ create }) => {
   const dtypesOf = (options: Partial<EngineOptions>): Set<string> => {
-    using opened = openEngine(checkpoints.get("none")!.path, options);
+    using opened = openEngine(checkpoints.get("none")!.path, options, create());
     return new Set(opened.engine.runner.model.weights.map(({ dtype }) => dtype));
   };
 
   test("have eight bits, and the text is the same", () => {
-    const options = { maxTokens: 25, speculation: 3 };
-    const { tokens, steps } = run("none", options, { activations: "int16" });
     expect(dtypesOf({ activations: "int16" })).toContain("q8_0");
-    expect(tokens).toEqual(tokensAfter(7, 25));
-    expect(steps).toEqual([4, 4, 4, 4, 4, 4]);
+    using predictable = openEngine(checkpoints.get("none")!.path, { activations: "int16" }, create());
+    const one = request([7], { maxTokens: 25, speculation: 3 });
+    predictable.engine.submit(one);
+    const steps = (runAll(predictable.engine).get(one.id) ?? []).map(({ tokens }) => tokens);
+    expect(steps.flat()).toEqual(tokensAfter(7, 25));
+    expect(steps.map(({ length }) => length)).toEqual([1, 4, 4, 4, 4, 4, 4]);
     // Random heads, of which few drafts hold.
     const sampling = { ...DEFAULT_SAMPLING, temperature: 1, seed: 5 };
     const [plain, drafted] = [0, 3].map((speculation) => {
-      using opened = openEngine(goldenCase("hf-bf16").path, { activations: "int16" });
-      const one = request(tokensAfter(7, 40), { maxTokens: 60, sampling, speculation });
-      return generateAll(opened.engine, [one])[0];
+      using opened = openEngine(goldenCase("hf-bf16").path, { activations: "int16" }, create());
+      return generateAll(opened.engine, [request(tokensAfter(7, 40), { maxTokens: 60, sampling, speculation })])[0];
     });
     expect(drafted).toEqual(plain);
   });

@@ -23,7 +23,7 @@ import { type BlockContext, runBlock, writeKeysAndValues } from "./block.ts";
 import { type AttentionKind, expertLayers, type ModelConfig } from "./config.ts";
 import { parseConfig } from "./parse-config.ts";
 import type { BindOptions } from "./weight-binder.ts";
-import { bindWeights, checkMtpHeads, type ModelWeights, type MtpWeights } from "./weights.ts";
+import { bindWeights, checkMtpHeads, type DraftingWeights, type ModelWeights, type MtpWeights } from "./weights.ts";
 import { MAX_GUESS_ROWS, Workspace, type WorkspaceLimits } from "./workspace.ts";
 
 const KERNELS: readonly Kernel[] = [
@@ -162,15 +162,15 @@ export class Model implements Disposable {
   mtpForward(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): Tensor {
     const x = this.#putMtp(batch, hidden);
     this.#enqueue(`head ${head}`, batch.tokens.length, { caches, hidden: hidden.tensor }, () => {
-      this.#runMtp(head, this.#mtp(head), hidden.tensor, caches, x);
+      this.#runMtp(head, headOf(this.#weights, head), hidden.tensor, caches, x);
     });
     return x;
   }
 
   /** The same with the weights for drafting, and what the head drafts behind `rows` of it. */
   draft(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches, rows: Int32Array): Drafts {
-    const { lmHead, mtp } = this.#weights.drafting;
-    const weights = defined(mtp[head], `MTP head ${head}`);
+    const { lmHead } = this.#weights.drafting;
+    const weights = headOf(this.#weights.drafting, head);
     const out = this.#putMtp(batch, hidden);
     const logits = this.#putLogitRows("draftRows", rows, lmHead);
     this.#enqueue(`draft ${head} ${rows.length}`, batch.tokens.length, { caches, hidden: hidden.tensor }, () => {
@@ -183,7 +183,7 @@ export class Model implements Disposable {
   /** For drafting, only the keys and values of head `head`: of rows that are drafted from later but not themselves. */
   mtpAbsorb(head: number, batch: MtpBatch, hidden: HiddenSource, caches: ModelCaches): void {
     const x = this.#putMtp(batch, hidden);
-    const weights = defined(this.#weights.drafting.mtp[head], `MTP head ${head}`);
+    const weights = headOf(this.#weights.drafting, head);
     this.#runMtpInput(weights, hidden.tensor, x);
     const cache = defined(caches.mtp[head], `cache of MTP head ${head}`);
     const context = this.#context("sliding", batch.tokens.length, null);
@@ -193,7 +193,7 @@ export class Model implements Disposable {
   /** Logits [R, V] of the given rows of `hidden`, through the trunk's final norm or an MTP head's. */
   logits(hidden: Tensor, rows: Int32Array, head: "trunk" | number): Tensor {
     const { finalNorm, lmHead } = this.#weights;
-    const norm = head === "trunk" ? finalNorm : this.#mtp(head).finalNorm;
+    const norm = head === "trunk" ? finalNorm : headOf(this.#weights, head).finalNorm;
     const logits = this.#putLogitRows("logitRows", rows, lmHead);
     this.#enqueue(`logits ${head} ${rows.length}`, hidden.shape[0]!, { hidden }, () => {
       this.#project(hidden, "logitRows", norm, lmHead, logits);
@@ -215,10 +215,6 @@ export class Model implements Disposable {
   [Symbol.dispose](): void {
     this.#workspace[Symbol.dispose]();
     this.#weights[Symbol.dispose]();
-  }
-
-  #mtp(head: number): MtpWeights {
-    return defined(this.#weights.mtp[head], `MTP head ${head}`);
   }
 
   /** Uploads what a head's pass reads; the place of its output [T, D]. */
@@ -299,6 +295,10 @@ export class Model implements Disposable {
     const K = this.config.experts.numExpertsPerToken;
     return index < 0 ? null : this.#workspace.tensor("expertIds", "i32", [T, K], index * T * K * 4);
   }
+}
+
+function headOf({ mtp }: DraftingWeights, head: number): MtpWeights {
+  return defined(mtp[head], `MTP head ${head}`);
 }
 
 function isSame(a: PassInputs, b: PassInputs): boolean {

@@ -6,6 +6,7 @@ import { SCALE_COLUMNS } from "../backends/backend.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/tensor-info.ts";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.ts";
+import { defined } from "../util/assert.ts";
 import { MimoError } from "../util/errors.ts";
 import type { Dialect } from "./weight-names.ts";
 
@@ -76,8 +77,7 @@ export class TensorLookup {
 
 /** Refuses tensors that none of a checkpoint's lookups took and that the dialect does not know as of no use. */
 export function refuseUnused(lookups: readonly TensorLookup[]): void {
-  const [lookup] = lookups;
-  if (lookup === undefined) return;
+  const lookup = defined(lookups[0], "a lookup");
   const unused = [...lookup.checkpoint.tensors.keys()].filter(
     (name) => !lookup.dialect.ignored.test(name) && !lookups.some((one) => one.wasTaken(name)),
   );

@@ -143,8 +143,10 @@ export class WeightBinder extends TensorLookup implements Disposable {
         : { scales: grids.map((grid) => grid.scales), scaleRows: defined(grids[0], "scales").scaleRows }),
     });
     this.weights.push(weight);
-    // The weight keeps what it needs of them.
-    for (const { memory } of encoded ?? []) this.backend.free(memory);
+    for (const { memory } of encoded ?? []) {
+      if (weight.isPacked) this.backend.free(memory);
+      else this.#memories.push(memory);
+    }
     if (packed) this.#options.onPacked?.(weight);
     return weight;
   }
